@@ -1,0 +1,129 @@
+"""The errors a user can meet, each with its exit code and its remedy.
+
+Exit codes of the command line (also printed by ``rawshelf --help``):
+
+====  ==========================================================================
+code  meaning
+====  ==========================================================================
+0     done, nothing contradicts
+1     a check found a difference between what is claimed and what is there
+2     the command line is wrong (click)
+3     the release cannot be read safely: unknown container, damaged, hostile
+4     the release is read, but what an annotation says is wrong
+5     files that the release must hold are missing
+6     the output cannot be written: foreign files, no space, no permission
+130   interrupted (Ctrl-C); 143 when terminated. Run the same command to resume
+====  ==========================================================================
+"""
+
+from __future__ import annotations
+
+_LONGEST_VALUE = 300
+
+
+class RawshelfError(Exception):
+    """Root of all errors that rawshelf raises for what a user can mend.
+
+    The message is composed from the parts, in this order: what happened, where (archive,
+    member, field), what was found and what was expected, and what to do next.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        archive: str | None = None,
+        member: str | None = None,
+        field: str | None = None,
+        found: object = None,
+        expected: object = None,
+        remedy: str,
+    ) -> None:
+        """Compose the message.
+
+        Args:
+            what: One sentence, what went wrong.
+            archive: The release, archive or folder that was read.
+            member: The file within it.
+            field: The field within the file, as a path such as ``kps/3``.
+            found: What was there.
+            expected: What would have been right.
+            remedy: One sentence, what the user can do.
+        """
+        self.what = what
+        self.archive = archive
+        self.member = member
+        self.field = field
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(what, archive, member, field, found, expected, remedy)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the keyword arguments when an executor pickles the error."""
+        return (_rebuild, (type(self), self._parts()))
+
+    def _parts(self) -> dict[str, object]:
+        names = ("what", "archive", "member", "field", "found", "expected", "remedy")
+        return {name: getattr(self, name) for name in names}
+
+    def __str__(self) -> str:
+        """Give the whole message, one part a line."""
+        lines = [self.what]
+        for name in ("archive", "member", "field", "found", "expected"):
+            value = getattr(self, name)
+            if value is not None:
+                lines.append(f"  {name}: {_shorten(str(value))}")
+        lines.append(f"  remedy: {self.remedy}")
+        return "\n".join(lines)
+
+
+def _rebuild(kind: type[RawshelfError], parts: dict[str, object]) -> RawshelfError:
+    what = str(parts.pop("what"))
+    return kind(what, **parts)  # type: ignore[arg-type]
+
+
+def _shorten(text: str) -> str:
+    # A lone surrogate, of a damaged name or text, can be printed nowhere.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if len(text) <= _LONGEST_VALUE:
+        return text
+    return f"{text[:_LONGEST_VALUE]}... ({len(text)} characters)"
+
+
+class UsageError(RawshelfError):
+    """An argument names something that does not exist: a dataset, a config, a split."""
+
+    exit_code = 2
+
+
+class SourceError(RawshelfError):
+    """The release cannot be read safely: unknown container, damaged or hostile archive."""
+
+    exit_code = 3
+
+
+class AnnotationError(RawshelfError):
+    """A file of the release was read, but what it says is not right."""
+
+    exit_code = 4
+
+
+class LabelError(AnnotationError, KeyError):
+    """A class name or id that the label space does not have."""
+
+    __str__ = RawshelfError.__str__
+
+
+class MissingError(RawshelfError):
+    """Files that the release must hold are not there."""
+
+    exit_code = 5
+
+
+class OutputError(RawshelfError):
+    """The output cannot be written, or holds what rawshelf did not write."""
+
+    exit_code = 6

@@ -1,0 +1,112 @@
+"""The manifest: what a conversion was made of and by, and every file with its hash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import metadata
+from threading import Thread
+from typing import Any
+
+from rawshelf.code import code_fingerprint
+from rawshelf.errors import RawshelfError
+from rawshelf.output import MANIFEST_FORMAT, Output
+from rawshelf.parquet import ShardRecord
+from rawshelf.release import Dataset
+from rawshelf.report import Difference, Quarantined, Report
+from rawshelf.sources import Source
+
+
+def build(
+    dataset: Dataset,
+    records: list[ShardRecord],
+    report: Report,
+    *,
+    key: str,
+    options: Mapping[str, object],
+    description: Mapping[str, object],
+) -> dict[str, Any]:
+    """Return the manifest of a conversion.
+
+    Args:
+        dataset: What was converted.
+        records: All shards.
+        report: What was noticed.
+        key: What the conversion depends on.
+        options: Those on which the result depends.
+        description: What identifies the input, see `rawshelf.sources.Source.describe`.
+    """
+    return {
+        "format": MANIFEST_FORMAT,
+        "dataset": dataset.release.name,
+        "key": key,
+        "input": description,
+        "complete": not report.missing,
+        "options": options,
+        "tools": {
+            "rawshelf": metadata.version("rawshelf"),
+            "code": code_fingerprint(),
+            "pyarrow": metadata.version("pyarrow"),
+        },
+        "counts": _counts(dataset, records),
+        "files": [record.to_json() for record in records],
+        "report": report.to_json(),
+    }
+
+
+def _counts(dataset: Dataset, records: list[ShardRecord]) -> list[dict[str, object]]:
+    """Return claimed against observed rows, for every config and split."""
+    rows: dict[tuple[str, str | None], int] = {}
+    for record in records:
+        for place in ((record.config, record.split), (record.config, None)):
+            rows[place] = rows.get(place, 0) + record.rows
+    return [
+        {
+            "config": config,
+            "split": split,
+            "rows": found,
+            "claims": [
+                {"rows": claim.rows, "by": claim.source}
+                for claim in dataset.release.claims
+                if (claim.config, claim.split) == (config, split)
+            ],
+        }
+        for (config, split), found in rows.items()
+    ]
+
+
+def report_of(manifest: Mapping[str, Any], output: Output) -> Report:
+    """Return the report that a manifest holds.
+
+    Raises:
+        OutputError: If it holds none.
+    """
+    try:
+        values = dict(manifest["report"])
+        values["quarantine"] = [Quarantined(**row) for row in values["quarantine"]]
+        values["differences"] = [Difference(**row) for row in values["differences"]]
+        return Report(**values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise output.unreadable(f"no report ({error})") from error
+
+
+def describe_aside(url: str) -> Callable[[], dict[str, object]]:
+    """Begin to hash the release beside other work; return what waits for the result.
+
+    A daemon, because a hash of gigabytes must not hold up an interrupted run. It has a source of
+    its own: one is walked through by one thread at a time.
+    """
+    found: list[dict[str, object]] = []
+
+    def describe() -> None:
+        with suppress(OSError, RawshelfError):
+            found.append(Source(url).describe())
+
+    thread = Thread(target=describe, daemon=True)
+    thread.start()
+
+    def result() -> dict[str, object]:
+        thread.join()
+        return found[0] if found else Source(url).describe()
+
+    return result

@@ -1,0 +1,323 @@
+"""The output folder: what stands where, who may write, and when it becomes visible.
+
+While a conversion runs, everything is below ``.rawshelf/`` in the output: finished shards, their
+records, planned tables and temporary files. Only when all shards are finished do they move to
+``data/``; the manifest and the card come last. A killed run leaves the finished shards there, and
+the same command takes them up again.
+
+What replaces another conversion first takes that one's card away, then its manifest: no card and
+no manifest ever describes files that are not there.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from rawshelf.errors import OutputError
+from rawshelf.files import TEMPORARY, file_sha256, flush, publish
+from rawshelf.parquet import ShardRecord
+from rawshelf.plan import ShardTask
+
+WORK = ".rawshelf"
+MANIFEST = "manifest.json"
+CARD = "README.md"
+DATA = "data"
+MANIFEST_FORMAT = 1
+
+_REPLACED = "replaced.json"
+_SHARD = re.compile(r"data/\w+/\w+-\d{5}-of-\d{5}\.parquet")
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+_REMEDY_FOREIGN = "Choose a new folder. rawshelf never deletes what it did not write."
+_REMEDY_OTHER = (
+    "Choose a new folder, or pass --overwrite to replace that conversion once this one is complete."
+)
+
+
+class Output:
+    """One output folder.
+
+    Attributes:
+        root: The folder.
+        work: Where everything unfinished stands.
+        staged: Folder below which shards are written.
+        key: What the conversion depends on.
+        plan: Folder of this run's planned tables; there is none before `prepare`.
+    """
+
+    def __init__(self, root: str, key: str) -> None:
+        """Name the places; nothing is touched yet.
+
+        Args:
+            root: The output folder; it need not exist.
+            key: What the conversion depends on: input, code and options. Shards of another key are
+                never taken up.
+        """
+        self.root = Path(os.path.abspath(root))
+        self.work = self.root / WORK
+        self.staged = self.work / "shards" / key
+        self.plan = self.work
+        self._all_records = self.work / "records"
+        self._records = self._all_records / key
+        self.key = key
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the folder alone, creating it if need be; a second conversion waits.
+
+        At the end nothing of ours is left but the output itself, or the finished shards of an
+        interrupted run.
+
+        Raises:
+            OutputError: If the folder holds files that rawshelf did not write.
+            OSError: If it cannot be written.
+        """
+        self._refuse_no_folder()
+        existed = self.root.exists()
+        with self._locked():
+            try:
+                self._refuse_foreign()
+                yield
+            finally:
+                self.withdraw()
+                if not self.unfinished:
+                    self._remove_work()
+                    if not existed:
+                        with suppress(OSError):
+                            self.root.rmdir()  # fails where something was published
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._acquire():
+            yield
+
+    def _acquire(self) -> IO[str]:
+        place = self.work / "lock"
+        while True:
+            # The folder may vanish when the conversion that we waited for ends: then start over.
+            self.work.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError), ExitStack() as stack:
+                lock = stack.enter_context(place.open("w"))
+                _lock(lock.fileno())
+                if os.path.samestat(os.fstat(lock.fileno()), place.stat()):
+                    stack.pop_all()
+                    return lock
+
+    def _remove_work(self) -> None:
+        """Remove the working folder, the lock last: while it stands, nobody else is in here."""
+        for path in self.work.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != "lock":
+                path.unlink(missing_ok=True)
+        (self.work / "lock").unlink(missing_ok=True)
+        with suppress(OSError):
+            self.work.rmdir()  # fails where another conversion has come in
+
+    def _refuse_no_folder(self) -> None:
+        if self.root.exists() and not self.root.is_dir():
+            raise OutputError(
+                "The output is not a folder.",
+                archive=str(self.root),
+                found="a file",
+                expected="a folder, new or empty",
+                remedy=_REMEDY_FOREIGN,
+            )
+
+    def _refuse_foreign(self) -> None:
+        foreign = [path for path in self._files(self.root / DATA) if path not in self._known()]
+        if not (self.root / MANIFEST).exists():
+            # Without a manifest there was no publication: even a card is somebody else's.
+            top = {path.name for path in self.root.iterdir() if path.name[0] != "."}
+            foreign += top - {DATA}
+        if foreign:
+            raise OutputError(
+                "The output holds files that rawshelf did not write.",
+                archive=str(self.root),
+                found=", ".join(sorted(foreign)[:10]),
+                expected="a folder, new or empty",
+                remedy=_REMEDY_FOREIGN,
+            )
+
+    def _files(self, folder: Path) -> list[str]:
+        found = [path for path in folder.rglob("*") if path.name[0] != "." and not path.is_dir()]
+        return [_relative(path, self.root) for path in found]
+
+    def _known(self) -> set[str]:
+        """Return the paths of all shards that rawshelf put, or may have put, below data/."""
+        manifests = (self.manifest(), self._read_manifest(self.work / _REPLACED))
+        known = {record.path for found in manifests if found for record in self.records_of(found)}
+        for folder in self._all_records.glob("*"):
+            known |= {_relative(path.with_suffix(""), folder) for path in folder.rglob("*.json")}
+        return known
+
+    def prepare(self) -> None:
+        """Make room for this run; sweep what an interrupted one left and this one cannot use."""
+        stale = (*self.work.glob("plan-*"), *self.work.glob("shards/*"), *self.work.glob("parts/*"))
+        for path in stale:
+            if path not in (self.staged, Path(self.parts)):
+                shutil.rmtree(path, ignore_errors=True)
+        for path in self.work.rglob(f"*{TEMPORARY}"):
+            path.unlink(missing_ok=True)
+        self.staged.mkdir(parents=True, exist_ok=True)
+        # A name of its own: tasks of a dead run, on whatever host, must not find this one's plan.
+        self.plan = Path(tempfile.mkdtemp(prefix="plan-", dir=self.work))
+
+    def withdraw(self) -> None:
+        """Remove this run's plan; tasks that are still running stop at their next row group."""
+        if self.plan != self.work:
+            shutil.rmtree(self.plan, ignore_errors=True)
+
+    @property
+    def parts(self) -> str:
+        """Folder for work that must be done before tables can be planned; survives a kill."""
+        return str(self.work / "parts" / self.key)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an interrupted run left something to take up, or to tidy up."""
+        left = (self._all_records, Path(self.parts), self.work / _REPLACED)
+        return any(path.exists() for path in left)
+
+    def manifest(self) -> dict[str, Any] | None:
+        """Return the manifest of the conversion that stands here, or None.
+
+        Raises:
+            OutputError: If it is not one that this version reads.
+        """
+        return self._read_manifest(self.root / MANIFEST)
+
+    def _read_manifest(self, path: Path) -> dict[str, Any] | None:
+        if not path.exists():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise self.unreadable(str(error)) from error
+        if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
+            other = found.get("format") if isinstance(found, dict) else type(found).__name__
+            raise self.unreadable(f"format {other}")
+        return found
+
+    def records_of(self, manifest: dict[str, Any]) -> list[ShardRecord]:
+        """Return the shards that a manifest names.
+
+        Raises:
+            OutputError: If a manifest names anything else than shards.
+        """
+        try:
+            records = [ShardRecord.from_json(values) for values in manifest["files"]]
+            strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
+        except (KeyError, TypeError) as error:
+            raise self.unreadable(f"files that are no list of shards ({error})") from error
+        if strange:
+            raise self.unreadable(f"a file {strange[0]!r}")
+        return records
+
+    def unreadable(self, found: str) -> OutputError:
+        """Build the error for a manifest that is of another version, or no manifest."""
+        return OutputError(
+            "The output's manifest is not one that this version reads.",
+            archive=str(self.root),
+            member=MANIFEST,
+            field="format",
+            found=found,
+            expected=f"format {MANIFEST_FORMAT}",
+            remedy="Choose a new folder, or use the version of rawshelf that wrote it.",
+        )
+
+    def refuse_other(self, found: str, expected: str) -> OutputError:
+        """Build the error for an output that holds another conversion."""
+        return OutputError(
+            "The output holds another conversion.",
+            archive=str(self.root),
+            member=MANIFEST,
+            found=found,
+            expected=expected,
+            remedy=_REMEDY_OTHER,
+        )
+
+    def record(self, record: ShardRecord) -> None:
+        """Remember a finished shard."""
+        path = self._record_path(record.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._write_text(path, json.dumps(record.to_json()))
+
+    def finished(self, task: ShardTask) -> ShardRecord | None:
+        """Return the record of a shard that an interrupted run finished, checked by its hash."""
+        path = self._record_path(task.path)
+        if not path.exists():
+            return None
+        record = ShardRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return record if self.intact(record) else None
+
+    def intact(self, record: ShardRecord) -> bool:
+        """Tell whether a shard stands here and is what its record says."""
+        return any(_is_shard(folder / record.path, record) for folder in (self.staged, self.root))
+
+    def _record_path(self, shard: str) -> Path:
+        return self._records / f"{shard}.json"
+
+    def publish(self, records: list[ShardRecord], manifest: str, card: str) -> None:
+        """Move all shards to their places, then write the manifest, then the card."""
+        kept = {record.path for record in records}
+        found = self.manifest()
+        if found is not None and found.get("key") != self.key:
+            (self.root / CARD).unlink(missing_ok=True)
+            # Kept until the end: it tells which shards below data/ are ours to remove.
+            os.replace(self.root / MANIFEST, self.work / _REPLACED)
+            flush(str(self.root))
+        for path in self._known() - kept:
+            (self.root / path).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.root / path).parent.rmdir()  # fails while it holds other shards
+        self._move(records)
+        self._write_text(self.root / MANIFEST, manifest)
+        self._write_text(self.root / CARD, card)
+        for folder in (self._all_records, Path(self.parts)):
+            shutil.rmtree(folder, ignore_errors=True)
+        (self.work / _REPLACED).unlink(missing_ok=True)
+
+    def _move(self, records: list[ShardRecord]) -> None:
+        folders = {self.root / DATA}
+        for record in records:
+            staged, final = self.staged / record.path, self.root / record.path
+            if staged.exists():
+                final.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(staged, final)
+            folders.add(final.parent)
+        for folder in (*sorted(folders, reverse=True), self.root):
+            flush(str(folder))
+
+    def _write_text(self, path: Path, text: str) -> None:
+        """Write a text file, whole or not at all; nothing temporary shows outside of the work."""
+        with publish(str(path), within=str(self.work)) as temporary:
+            Path(temporary).write_text(text, encoding="utf-8")
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _is_shard(path: Path, record: ShardRecord) -> bool:
+    if not path.is_file() or path.stat().st_size != record.bytes:
+        return False
+    return file_sha256(str(path)) == (record.sha256, record.bytes)
+
+
+def _lock(handle: int) -> None:
+    """Take a lock, where the file system has any: it saves work, the result does not need it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise

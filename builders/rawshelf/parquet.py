@@ -1,0 +1,143 @@
+"""Writing one shard as a Parquet file: whole or not at all, and the same bytes every time."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rawshelf import catalog
+from rawshelf.features import image_columns, schema
+from rawshelf.files import file_sha256, publish
+from rawshelf.plan import ShardTask
+from rawshelf.release import Config
+from rawshelf.report import Quarantined
+from rawshelf.shards import read_groups
+
+# One dictionary page holds a row group's images; Parquet's default of 1 MB would end it at once.
+_DICTIONARY_BYTES = 1 << 30
+_ZSTD_LEVEL = 3
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """What a written shard is.
+
+    Attributes:
+        path: Relative to the output's root.
+        config: Config name.
+        split: Split name.
+        rows: Number of rows.
+        bytes: Size of the file.
+        sha256: Hash of the file.
+        set_aside: Rows that the file does not hold because their image is no good.
+    """
+
+    path: str
+    config: str
+    split: str
+    rows: int
+    bytes: int
+    sha256: str
+    set_aside: tuple[Quarantined, ...] = ()
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ShardRecord:
+        """Return the record that `to_json` gave.
+
+        Raises:
+            TypeError: If the values are none.
+        """
+        aside = tuple(Quarantined(**row) for row in values.get("set_aside", ()))
+        return cls(**{**values, "set_aside": aside})
+
+    def to_json(self) -> dict[str, object]:
+        """Return the record as plain JSON values; rows set aside only where there are any."""
+        values = asdict(self)
+        aside = values.pop("set_aside")
+        return {**values, "set_aside": list(aside)} if aside else values
+
+
+def write_shard(task: ShardTask, root: str) -> ShardRecord:
+    """Write a shard below a folder.
+
+    Args:
+        task: What to write.
+        root: Folder below which ``task.path`` will stand.
+
+    Raises:
+        SourceError: If the release changed or is damaged.
+        OSError: If the file cannot be written; nothing then stands at its path.
+    """
+    config = catalog.find(task.dataset).config(task.config)
+    path = os.path.join(root, task.path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with publish(path) as temporary:
+        rows, aside = _write(task, config, temporary)
+        digest, size = file_sha256(temporary)
+    return ShardRecord(task.path, task.config, task.split, rows, size, digest, tuple(aside))
+
+
+def _write(task: ShardTask, config: Config, path: str) -> tuple[int, list[Quarantined]]:
+    """Write the row groups; return how many rows they hold, and which rows were set aside."""
+    rows = 0
+    aside: list[Quarantined] = []
+    writer: pq.ParquetWriter | None = None
+    plain = schema(config.columns)
+    try:
+        for group, bad in read_groups(task):
+            aside += bad
+            table = group.replace_schema_metadata(plain.metadata)
+            if writer is None:
+                writer = _writer(path, table.schema, plain, config)
+            if len(table):
+                writer.write_table(table, row_group_size=len(table))
+            rows += len(table)
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows, aside
+
+
+def _writer(path: str, written: pa.Schema, plain: pa.Schema, config: Config) -> pq.ParquetWriter:
+    """Open a writer whose file says that its columns are plain, dictionaries or not."""
+    images = [f"{name}.{part}" for name in image_columns(config.columns) for part in _PARTS]
+    small = [leaf for leaf in leaves(plain) if leaf not in images]
+    writer = pq.ParquetWriter(
+        path,
+        written,
+        compression={**dict.fromkeys(small, "zstd"), **dict.fromkeys(images, "none")},
+        compression_level=dict.fromkeys(small, _ZSTD_LEVEL),
+        use_dictionary=[*small, *images] if config.shared else small,
+        dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        write_statistics=small,
+        write_page_index=True,
+        store_schema=False,
+    )
+    # Arrow would store the dictionary types of `written`, and hand dictionaries to every reader.
+    stored = base64.b64encode(plain.serialize().to_pybytes()).decode()
+    writer.add_key_value_metadata({"ARROW:schema": stored})
+    return writer
+
+
+_PARTS = ("bytes", "path")
+
+
+def leaves(plain: pa.Schema) -> list[str]:
+    """Return the Parquet paths of all leaf columns, as pyarrow's writer names them."""
+    return [path for item in plain for path in _leaves(item.name, item.type)]
+
+
+def _leaves(path: str, kind: pa.DataType) -> Iterator[str]:
+    if pa.types.is_struct(kind):
+        for position in range(kind.num_fields):
+            yield from _leaves(f"{path}.{kind.field(position).name}", kind.field(position).type)
+    elif pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        yield from _leaves(f"{path}.list.element", kind.value_type)
+    else:
+        yield path

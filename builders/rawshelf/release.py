@@ -1,0 +1,182 @@
+"""What a dataset is made of: frozen types for facts, configs and the way from raw to tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from rawshelf.features import Column
+from rawshelf.parts import Parts
+from rawshelf.report import Quarantined, Report
+
+if TYPE_CHECKING:
+    from rawshelf.sources import Source
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One published file.
+
+    Attributes:
+        name: File name as published.
+        bytes: Its size, or None if nobody states it.
+        sha256: Its hash, or None if nobody states it.
+        urls: Where it can be had; the first is the publisher's.
+        source: Who states size and hash.
+    """
+
+    name: str
+    bytes: int | None
+    sha256: str | None
+    urls: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split.
+
+    Attributes:
+        name: As `datasets` names it: ``train``, ``validation``, ``test``.
+        raw: As the release names it.
+    """
+
+    name: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A number that somebody publishes about a release.
+
+    Attributes:
+        config: The config whose rows it counts.
+        split: The split, or None for all.
+        rows: The number.
+        source: Who claims it.
+    """
+
+    config: str
+    split: str | None
+    rows: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """The facts about one raw release.
+
+    Attributes:
+        name: Name in the catalog, lower snake case.
+        title: Name as the paper spells it.
+        summary: One sentence: what one row is.
+        homepage: Where the authors present it.
+        paper: Where the paper is.
+        licence: What is known about the terms, with its source.
+        private: Whether a published copy should be private unless the user says otherwise.
+        archives: The published files.
+        splits: The splits, in order.
+        claims: Published row counts.
+    """
+
+    name: str
+    title: str
+    summary: str
+    homepage: str
+    paper: str
+    licence: str
+    private: bool
+    archives: tuple[Archive, ...]
+    splits: tuple[Split, ...]
+    claims: tuple[Claim, ...]
+
+
+Derive = Callable[[pa.Table], tuple[pa.Table, list[Quarantined]]]
+
+
+@dataclass(frozen=True)
+class Config:
+    """One table of a dataset.
+
+    Attributes:
+        name: Config name.
+        doc: What one row is.
+        columns: The columns, in order.
+        group: Column whose changes are good places to end a row group, or None.
+        shared: Whether rows share images, so that each is stored once per row group in a Parquet
+            dictionary page.
+        batch_rows: Rows that a reader should take at a time, or None for a whole row group.
+        derive: Fills in columns that follow from the images, and sets aside rows whose image is
+            no good: from a filled row group to the rows that stay and the others with reasons.
+            Called while a shard is written, so that images are read once.
+    """
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    group: str | None = None
+    shared: bool = False
+    batch_rows: int | None = None
+    derive: Derive | None = None
+
+
+@dataclass
+class Job:
+    """What a dataset needs to know to prepare its tables.
+
+    Attributes:
+        source: The raw release.
+        configs: Names of the wanted configs.
+        folder: An existing folder for temporary files of this job.
+        allow_missing: Whether files that the release must hold may be absent.
+        order: In which order rows are to come, one of the dataset's `orders`.
+        report: Collects what was found.
+        parts: Runs work that must be done before tables can be planned.
+    """
+
+    source: Source
+    configs: tuple[str, ...]
+    folder: str
+    allow_missing: bool = False
+    order: str = ""
+    report: Report = field(default_factory=Report)
+    parts: Parts = field(default_factory=Parts)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What reading a release gives.
+
+    Attributes:
+        blobs: Every image that a row may name (see `rawshelf.blobs.BLOBS`).
+        tables: One planned table per (config, split), in the order of publication: the config's
+            columns in order, with an index into `blobs` (`rawshelf.blobs.INDEX`) in place of each
+            image.
+    """
+
+    blobs: pa.Table
+    tables: Mapping[tuple[str, str], pa.Table]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A release, its configs, and the function that reads it.
+
+    Attributes:
+        release: The facts.
+        configs: The configs; the first is the default.
+        prepare: Reads a source once and returns its planned tables.
+        orders: In which orders rows can come; the first is the default.
+    """
+
+    release: Release
+    configs: tuple[Config, ...]
+    prepare: Callable[[Job], Prepared]
+    orders: tuple[str, ...] = ("release",)
+
+    def config(self, name: str) -> Config:
+        """Return a config by its name; the name must be one of `configs`."""
+        return {config.name: config for config in self.configs}[name]

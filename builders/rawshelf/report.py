@@ -1,0 +1,92 @@
+"""What a conversion noticed: everything that was skipped, missing, set aside or different."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A row that was set aside.
+
+    Attributes:
+        member: The file that would have become a row.
+        reason: Why it did not.
+    """
+
+    member: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field that contradicts the rule it should follow.
+
+    Attributes:
+        member: The file.
+        field: The field within it.
+        found: What it says.
+        expected: What the rule gives.
+    """
+
+    member: str
+    field: str
+    found: str
+    expected: str
+
+
+@dataclass
+class Report:
+    """Collected while a release is read; part of the manifest.
+
+    Attributes:
+        junk: Number of skipped operating-system leftovers.
+        skipped_links: Links of a folder, which are never followed.
+        missing: Files that the release should hold and that are absent, sorted.
+        strays: Files that the release does not list and that were not converted, sorted.
+        quarantine: Rows set aside, each with its reason.
+        differences: Fields that contradict a rule of the release.
+        checked: How many items each rule was applied to.
+        notes: Sentences for the reader of the report.
+    """
+
+    junk: int = 0
+    skipped_links: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    quarantine: list[Quarantined] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def set_aside(self, members: Iterable[str], reason: str) -> None:
+        """Quarantine several members for one reason."""
+        self.quarantine.extend(Quarantined(member, reason) for member in members)
+
+    def add_quarantine(self, rows: Iterable[Quarantined]) -> None:
+        """Quarantine rows, each once: two configs may set the same image aside."""
+        self.quarantine += set(rows) - set(self.quarantine)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the report as plain JSON values, in a stable order."""
+        kept = asdict(self)
+        kept["missing"] = sorted(self.missing)
+        kept["strays"] = sorted(self.strays)
+        kept["quarantine"] = sorted(
+            kept["quarantine"], key=lambda row: (row["member"], row["reason"])
+        )
+        return kept
+
+    def lines(self) -> list[str]:
+        """Return a summary for people, one line per kind of finding; empty if all is well."""
+        counted = {
+            "skipped leftovers of an operating system": self.junk,
+            "links not followed": len(self.skipped_links),
+            "missing files": len(self.missing),
+            "stray files, not converted": len(self.strays),
+            "rows set aside": len(self.quarantine),
+            "fields that contradict a rule of the release": len(self.differences),
+        }
+        found = [f"{count:,} {what}" for what, count in counted.items() if count]
+        return [*found, *self.notes]

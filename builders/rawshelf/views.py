@@ -1,0 +1,154 @@
+"""Pairs with their images, joined by row index and without copying a byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rawshelf.errors import UsageError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+SIDES = ("src", "trg")
+PICTURES = ("image", "segmentation")
+_REMEDY = (
+    'Load both from the same conversion and split: load_dataset(OUT, "pairs", split=s) and '
+    'load_dataset(OUT, "images", split=s).'
+)
+
+
+class EncodedImages:
+    """An image column of a memory-mapped dataset as views of its bytes."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        """Find out where each image's bytes lie; none are read."""
+        chunks = [chunk for chunk in column.chunks if len(chunk)]
+        self._data = [memoryview(chunk.field("bytes").buffers()[2] or b"") for chunk in chunks]
+        self._offsets = [_offsets(chunk.field("bytes")) for chunk in chunks]
+        self._valid = np.concatenate([_valid(chunk) for chunk in chunks] or [np.empty(0, bool)])
+        lengths = [len(chunk) for chunk in chunks]
+        self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+    def view(self, row: int) -> memoryview | None:
+        """Return the bytes of one image, or None where the row has none."""
+        if not self._valid[row]:
+            return None
+        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
+        place = row - int(self._starts[chunk])
+        start, stop = self._offsets[chunk][place : place + 2]
+        return self._data[chunk][start:stop]
+
+
+def _offsets(values: pa.Array) -> npt.NDArray[Any]:
+    """Return where each value begins and ends; an Arrow scalar would be a copy of the bytes."""
+    kind = np.int64 if pa.types.is_large_binary(values.type) else np.int32
+    found = np.frombuffer(values.buffers()[1], kind)
+    return found[values.offset : values.offset + len(values) + 1]
+
+
+def _valid(chunk: pa.StructArray) -> npt.NDArray[np.bool_]:
+    good = pc.and_(chunk.is_valid(), chunk.field("bytes").is_valid())
+    return np.asarray(good.to_numpy(zero_copy_only=False), bool)
+
+
+class JoinedPairs(Sequence[dict[str, Any]]):
+    """Rows of ``pairs`` with both images and both masks, by index; see `join`."""
+
+    def __init__(self, pairs: Dataset, images: Dataset, *, decode: bool) -> None:
+        """Check that the two belong together.
+
+        Raises:
+            UsageError: If a pair's index does not lead to the image that the pair names.
+        """
+        self.pairs = pairs
+        self.images = images
+        self.decode = decode
+        table = images.data.table
+        self._columns = {name: EncodedImages(table[name]) for name in PICTURES}
+        self._index = {side: _checked_index(pairs, table, side) for side in SIDES}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the two datasets, which pickle as paths, and none of the bytes."""
+        return partial(join, decode=self.decode), (self.pairs, self.images)
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self._index["src"])
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one row, or a list of rows for a slice or a list of indices."""
+        if isinstance(index, slice):
+            return [self._row(row) for row in range(*index.indices(len(self)))]
+        if isinstance(index, (list, np.ndarray)):
+            return [self._row(int(row)) for row in index]
+        return self._row(int(index))
+
+    def __getitems__(self, indices: list[int]) -> list[dict[str, Any]]:
+        """Return several rows, as torch's DataLoader asks for them."""
+        return [self._row(index) for index in indices]
+
+    def _row(self, index: int) -> dict[str, Any]:
+        row: dict[str, Any] = dict(self.pairs[index])
+        for side in SIDES:
+            place = int(self._index[side][index])
+            for name in PICTURES:
+                row[f"{side}_{name}"] = self._picture(name, place)
+        return row
+
+    def _picture(self, name: str, row: int) -> Any:
+        view = None if row < 0 else self._columns[name].view(row)
+        if view is None or not self.decode:
+            return view
+        image = PIL.Image.open(pa.BufferReader(pa.py_buffer(view)))
+        image.load()
+        return image
+
+
+def _checked_index(pairs: Dataset, images: pa.Table, side: str) -> npt.NDArray[np.int64]:
+    columns = pairs.with_format("arrow").select_columns([f"{side}_index", f"{side}_name"])[:]
+    index, names = columns[f"{side}_index"], columns[f"{side}_name"]
+    known = np.asarray(pc.fill_null(index, -1).to_numpy(), np.int64)
+    found = images["name"].combine_chunks()
+    safe = pa.array(np.where((known >= 0) & (known < len(found)), known, 0))
+    same = np.zeros(len(known), bool)
+    if len(found):
+        same = np.asarray(pc.equal(found.take(safe), names).to_numpy(zero_copy_only=False), bool)
+    wrong = (known >= len(found)) | ((known >= 0) & ~same)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise UsageError(
+            "The pairs and the images do not belong together.",
+            field=f"{side}_index of row {row}",
+            found=found[int(safe[row].as_py())].as_py() if len(found) else "no image",
+            expected=names[row].as_py(),
+            remedy=_REMEDY,
+        )
+    return known
+
+
+def join(pairs: Dataset, images: Dataset, *, decode: bool = True) -> JoinedPairs:
+    """Give a map-style view of pairs with both images; it copies no bytes.
+
+    Args:
+        pairs: A split of config ``pairs``; may be filtered, shuffled or selected.
+        images: The same split of config ``images``, all rows as they were loaded (shuffling or
+            selecting them has no effect).
+        decode: Whether images are decoded (PIL, in the stored orientation, mode unchanged) or
+            given as memoryviews of the encoded file.
+
+    Returns:
+        A sequence of dicts: the columns of `pairs`, and ``src_image``, ``trg_image``,
+        ``src_segmentation``, ``trg_segmentation`` (None where the release has none).
+
+    Raises:
+        UsageError: If the two are not of the same conversion and split.
+    """
+    return JoinedPairs(pairs, images, decode=decode)

@@ -1,0 +1,177 @@
+"""Reading a zip in place: the central directory through `zipfile`, the data by ranges.
+
+The central directory and the local headers must agree, members must not overlap, and only stored
+and deflated regular files are accepted.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from typing import IO
+
+from rawshelf.errors import SourceError
+from rawshelf.members import DEFLATED, STORED, Blob, Guard, Member, printable, read_errors
+
+LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")
+LOCAL_MAGIC = b"PK\x03\x04"
+# Encryption of any kind (bits 0, 6, 13) and patches (bit 5).
+_ENCRYPTED, _STATED_AFTER_DATA, _UTF8 = 0x2061, 0x8, 0x800
+_IN_ZIP64_FIELD = 0xFFFFFFFF
+_REMEDY = "Fetch the archive again, or pack the release anew with a plain zip tool."
+_REMEDY_REPACK = "Unpack this archive with the tool that wrote it, and name the folder instead."
+
+
+def list_zip(file: IO[bytes], guard: Guard, container: str) -> Iterator[Member]:
+    """Yield the regular files of a zip in the order of its central directory.
+
+    Raises:
+        SourceError: If the zip is damaged, encrypted, uses another compression, overlaps, or
+            holds anything but regular files and folders with plain names.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries, end = archive.infolist(), archive.start_dir
+    except read_errors(zipfile.BadZipFile, struct.error, OverflowError) as error:
+        raise guard.refuse(
+            "The zip has no readable central directory.",
+            "(central directory)",
+            found=error,
+            remedy=_REMEDY,
+        ) from error
+    _check_places(entries, end, guard)
+    for entry in entries:
+        member = _member(entry, guard, container)
+        if member is not None:
+            yield member
+
+
+def _member(entry: zipfile.ZipInfo, guard: Guard, container: str) -> Member | None:
+    # zipfile cuts `filename` at a NUL and turns separators round: the original spelling counts.
+    name = entry.orig_filename
+    _check_kind(entry, name, guard)
+    if name.endswith("/"):
+        guard.admit_folder(name)
+        return None
+    plain = guard.admit(name, entry.file_size, entry.compress_size)
+    if plain is None:
+        return None
+    blob = Blob(
+        container,
+        entry.header_offset,
+        entry.file_size,
+        entry.compress_size,
+        entry.compress_type,
+        entry.CRC,
+    )
+    return Member(plain, entry.file_size, blob)
+
+
+def _check_kind(entry: zipfile.ZipInfo, name: str, guard: Guard) -> None:
+    mode = stat.S_IFMT(entry.external_attr >> 16)
+    folder = name.endswith("/") and entry.file_size == 0
+    if mode not in {0, stat.S_IFDIR if folder else stat.S_IFREG} or name.endswith("/") > folder:
+        raise guard.refuse(
+            "A member is not a regular file.",
+            name,
+            found=f"mode {stat.filemode(mode)}, {entry.file_size} bytes",
+            expected="a regular file or a folder",
+        )
+    if entry.flag_bits & _ENCRYPTED or entry.compress_type not in {STORED, DEFLATED}:
+        raise guard.refuse(
+            "A member cannot be read.",
+            name,
+            field="compression",
+            found=f"method {entry.compress_type}, flags {entry.flag_bits:#x}",
+            expected="stored or deflated, not encrypted",
+            remedy=_REMEDY_REPACK,
+        )
+
+
+def _check_places(entries: list[zipfile.ZipInfo], end: int, guard: Guard) -> None:
+    """Refuse members that share bytes, the trick of most zip bombs, or lie outside the file."""
+    free = 0
+    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+        if entry.header_offset < free:
+            raise guard.refuse("Two members overlap.", entry.orig_filename)
+        free = entry.header_offset + LOCAL_HEADER.size + entry.compress_size
+        free += len(entry.orig_filename)
+        if free > end:
+            raise guard.refuse(
+                "A member lies outside the archive.",
+                entry.orig_filename,
+                field="offset",
+                found=entry.header_offset,
+                expected=f"data that ends before byte {end}",
+                remedy=_REMEDY,
+            )
+
+
+def header_length(window: memoryview, name: str, blob: Blob) -> int:
+    """Return how many bytes after the local header's first byte the data begins.
+
+    Args:
+        window: Bytes of the archive from ``blob.offset`` on.
+        name: The member's name, for the message.
+        blob: What the central directory says of the member.
+
+    Raises:
+        SourceError: If no local header stands there.
+    """
+    if len(window) < LOCAL_HEADER.size or window[:4] != LOCAL_MAGIC:
+        raise Guard(blob.container).refuse(
+            "The central directory points at no member.",
+            name,
+            found=bytes(window[:4]),
+            expected=LOCAL_MAGIC,
+            remedy=_REMEDY,
+        )
+    fields = LOCAL_HEADER.unpack(window[: LOCAL_HEADER.size])
+    return LOCAL_HEADER.size + int(fields[9]) + int(fields[10])
+
+
+def check_header(header: memoryview, name: str, blob: Blob) -> None:
+    """Compare a local header with the central directory.
+
+    Args:
+        header: The whole local header, with name and extra fields.
+        name: The member's name, or the end of it below a wrapper folder.
+        blob: What the central directory says of the member.
+
+    Raises:
+        SourceError: If they disagree.
+    """
+    guard = Guard(blob.container)
+    fields = LOCAL_HEADER.unpack(header[: LOCAL_HEADER.size])
+    flags, method, sums, name_length = fields[2], fields[3], fields[6:9], fields[9]
+    raw = bytes(header[LOCAL_HEADER.size : LOCAL_HEADER.size + name_length])
+    local = raw.decode("utf-8" if flags & _UTF8 else "cp437", "replace")
+    if not _names_end_alike(local, name):
+        raise _disagreement(guard, name, "name", printable(local), name)
+    if method != blob.method or flags & _ENCRYPTED:
+        raise _disagreement(guard, name, "method", f"{method}, flags {flags:#x}", blob.method)
+    for part, found, stated in zip(
+        ("CRC-32", "packed size", "size"), sums, (blob.crc, blob.packed, blob.size), strict=True
+    ):
+        unknown = flags & _STATED_AFTER_DATA or found == _IN_ZIP64_FIELD
+        if found != stated and not unknown:
+            raise _disagreement(guard, name, part, found, stated)
+
+
+def _names_end_alike(local: str, name: str) -> bool:
+    return f"/{unicodedata.normalize('NFC', local)}".endswith(f"/{name}")
+
+
+def _disagreement(
+    guard: Guard, name: str, part: str, found: object, expected: object
+) -> SourceError:
+    return guard.refuse(
+        "The zip's central directory and the member's own header disagree.",
+        name,
+        field=part,
+        found=found,
+        expected=expected,
+    )

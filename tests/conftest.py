@@ -1,0 +1,126 @@
+"""What all tests share: isolated caches, no network, one miniature release and its conversion."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# `datasets` and `huggingface_hub` read these when they are imported, which is before any fixture.
+_HOME = tempfile.TemporaryDirectory(prefix="rawshelf-tests-")
+os.environ.update(
+    HF_HOME=_HOME.name,
+    HF_DATASETS_CACHE=f"{_HOME.name}/datasets",
+    HF_MODULES_CACHE=f"{_HOME.name}/modules",
+    HF_HUB_CACHE=f"{_HOME.name}/hub",
+    HF_DATASETS_OFFLINE="1",
+    HF_HUB_OFFLINE="1",
+    HF_HUB_DISABLE_PROGRESS_BARS="1",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    HF_UPDATE_DOWNLOAD_COUNTS="0",
+)
+for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT"):
+    os.environ.pop(_name, None)
+
+import pytest  # noqa: E402 - the environment comes first
+
+from rawshelf.convert import Options, Result, convert  # noqa: E402
+from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
+from rawshelf.spair71k import miniature  # noqa: E402
+
+_ROOT = Path(__file__).resolve().parent.parent
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+class Conversion(NamedTuple):
+    """A finished conversion of the miniature release, to be read and not changed.
+
+    Attributes:
+        raw: The archive.
+        out: The dataset repository.
+        result: What `convert` returned.
+    """
+
+    raw: Path
+    out: Path
+    result: Result
+
+
+def pytest_configure() -> None:
+    """Keep progress bars of `datasets` out of the captured output, in child processes too."""
+    os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+
+
+def pytest_unconfigure() -> None:
+    """Remove the caches."""
+    _HOME.cleanup()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Let connections reach this machine only."""
+    patch = pytest.MonkeyPatch()
+    for name in ("connect", "connect_ex"):
+        patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+    patch.setattr(socket, "getaddrinfo", _guarded_lookup(socket.getaddrinfo))
+    yield
+    patch.undo()
+
+
+def _guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family != socket.AF_UNIX and address[0] not in _LOCAL:
+            msg = f"Tests must not use the network: {address}"
+            raise RuntimeError(msg)
+        return real(self, address)
+
+    return guarded
+
+
+def _guarded_lookup(real: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host not in (None, *_LOCAL):
+            msg = f"Tests must not use the network: {host}"
+            raise RuntimeError(msg)
+        return real(host, *args, **kwargs)
+
+    return guarded
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    """Return the checkout."""
+    return _ROOT
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """Return the folder with samples of the real releases, which lies beside the checkout."""
+    folder = _ROOT.parent / "shared" / "real"
+    if not folder.is_dir():
+        pytest.skip("the samples of the real releases are not beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def miniature_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a miniature SPair-71k release, packed as published."""
+    return pack_tar(miniature.members(), tmp_path_factory.mktemp("raw") / "SPair-71k.tar.gz")
+
+
+@pytest.fixture(scope="session")
+def miniature_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same release, unpacked."""
+    return pack_folder(miniature.members(), tmp_path_factory.mktemp("raw") / "SPair-71k")
+
+
+@pytest.fixture(scope="session")
+def conversion(miniature_tar: Path, tmp_path_factory: pytest.TempPathFactory) -> Conversion:
+    """Return the miniature release, converted with all its configs."""
+    out = tmp_path_factory.mktemp("converted") / "out"
+    return Conversion(
+        miniature_tar, out, convert("spair71k", str(miniature_tar), str(out), Options())
+    )

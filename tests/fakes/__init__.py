@@ -1,0 +1,1 @@
+"""Writers of fake raw releases: full size, of real annotations, and with named defects."""

@@ -1,0 +1,50 @@
+"""What tests ask of an output folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+__all__ = ["content", "observed", "published", "sha256"]
+
+
+def sha256(path: Path) -> str:
+    """Return a file's hash."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def content(out: Path) -> dict[str, str]:
+    """Return the hash of every file below a folder, by its path; the manifest without its input."""
+    found = {p.relative_to(out).as_posix(): sha256(p) for p in out.rglob("*") if p.is_file()}
+    found["manifest.json"] = json.dumps(published(out))
+    return found
+
+
+def published(out: Path) -> dict[str, Any]:
+    """Return the manifest without what tells one copy of a release from another."""
+    manifest: dict[str, Any] = json.loads((out / "manifest.json").read_text())
+    return {key: manifest[key] for key in manifest if key not in {"key", "input"}}
+
+
+def observed(out: Path, expected: dict[str, str]) -> set[str]:
+    """Check what an observer of an interrupted conversion sees, and return the paths.
+
+    Whatever is visible is one of the expected files, whole; and what a manifest or card names is
+    there before it.
+    """
+    seen = {
+        path.relative_to(out).as_posix(): path
+        for path in out.rglob("*")
+        if path.is_file() and not path.relative_to(out).as_posix().startswith(".rawshelf/")
+    }
+    for name, path in seen.items():
+        assert name in expected
+        assert name == "manifest.json" or expected[name] == sha256(path)
+    if "manifest.json" in seen:
+        for file in published(out)["files"]:
+            assert file["sha256"] == sha256(seen[file["path"]])
+    if "README.md" in seen:
+        assert "manifest.json" in seen
+    return set(seen)
