@@ -49,18 +49,15 @@ def test_refuses_hostile_name(name: str) -> None:
     message = refusal(name)
 
     assert "x.tar" in message
-    assert message.isascii() or name.isprintable()
-    assert message.encode()
+    assert message.replace("\n", "").isprintable()
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", [name for name in HOSTILE if len(name) <= 100])
 def test_usual_names_leave_hostile_ones_for_a_closer_look(name: str) -> None:
-    """The check of many names at once never lets pass what the check of one refuses."""
-    guard = Guard("x.tar")
+    """The check of many tar names at once never lets pass what the check of one refuses."""
     raw = name.encode("utf-8", "surrogateescape")
 
-    assert name == "a" * 5000 or guard.admit_usual([b"a", raw, b"b"], [1, 1, 1]) is None
-    assert guard.admit("a", 1, 1) == "a" or name == "a" * 5000
+    assert Guard("x.tar").admit_usual([b"a", raw, b"b"], [1, 1, 1]) is None
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,7 @@ HOSTILE = {
     "packed too large": zipped(B._replace(central={"packed": 999})),
     "stored size lies": zipped(A._replace(local={"size": 7}, central={"size": 7})),
     "offset outside": zipped(A, B._replace(central={"offset": 1 << 30})),
-    "offset at no header": zipped(A, between=bytes(900)).replace(b"PK\1\2", b"PK\1\2")[:0]
-    + zipped(A._replace(central={"offset": 1})),
+    "offset at no header": zipped(A, B._replace(central={"offset": 151})),
     "overlap": zipped(A, B._replace(central={"offset": 0})),
     "partial overlap": zipped(A, B._replace(central={"offset": 40})),
     "no deflate stream": zipped(Zipped(b"a", DATA, 8, b"\xff" * 40)),
@@ -133,6 +132,7 @@ HOSTILE = {
     "first half": zipped(A, B)[:100],
     "magic only": b"PK\3\4",
     "end only, cut": b"PK\5\6" + bytes(5),
+    "junk in front": b"PK\3\4 self-extracting" + zipped(A),
     "directory size lies": zipped(A)[:-10] + struct.pack("<I", 1 << 30) + zipped(A)[-6:],
     "directory offset lies": zipped(A)[:-6] + struct.pack("<I", 1 << 30) + zipped(A)[-2:],
     "junk in the directory": zipped(A).replace(b"PK\1\2", b"PK\1\3"),
@@ -167,13 +167,6 @@ def test_many_members_take_linear_time(tmp_path: Path) -> None:
     url = stored(tmp_path / "x.zip", zipped(*members))
 
     assert 20_000 == sum(1 for _ in Source(url).walk(lambda _: False))
-
-
-def test_a_prefix_before_the_first_member_is_no_harm(tmp_path: Path) -> None:
-    """A zip behind other bytes, as in a self-extracting archive, gives its members."""
-    url = stored(tmp_path / "x.zip", b"PK\3\4 self-extracting" + zipped(A))
-
-    assert [DATA] == list(walked(url).values())
 
 
 FLIPS = st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), max_size=3)

@@ -225,6 +225,10 @@ class Spool:
         self._end += len(data)
         return blob
 
+    def flush(self) -> None:
+        """Let readers see what was added so far."""
+        self._file.flush()
+
     def close(self) -> None:
         """Flush to the file, so that readers see all of it."""
         self._file.flush()

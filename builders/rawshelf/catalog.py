@@ -11,6 +11,7 @@ from rawshelf.release import Dataset
 # name: the package that defines `DATASET`
 _DATASETS = {
     "spair71k": "rawshelf.spair71k",
+    "imagenet_sketch": "rawshelf.imagenet_sketch",
 }
 
 

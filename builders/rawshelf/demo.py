@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def _one(dataset: Dataset, folder: Path, say: Say) -> None:
     result = convert(dataset.release.name, str(raw), str(out), Options(overwrite=True))
     rows = sum(record.rows for record in result.records)
     say(f"3. converted it: {rows:,} rows in {len(result.records)} Parquet files: {out}")
-    _load(dataset, out, say)
+    _load(dict.fromkeys(record.config for record in result.records), out, say)
 
 
 def _write(dataset: Dataset, folder: Path) -> Path:
@@ -66,7 +66,7 @@ def _verify(dataset: Dataset, raw: Path) -> Report:
     return job.report
 
 
-def _load(dataset: Dataset, out: Path, say: Say) -> None:
+def _load(configs: Iterable[str], out: Path, say: Say) -> None:
     from datasets import (  # noqa: PLC0415 - slow to import, and only the demo needs it here
         disable_progress_bars,
         load_dataset,
@@ -75,10 +75,10 @@ def _load(dataset: Dataset, out: Path, say: Say) -> None:
     disable_progress_bars()
     say("4. opened it with load_dataset, and streamed it:")
     cache = str(out.parent / "cache")
-    for config in dataset.configs:
-        mapped = load_dataset(str(out), config.name, cache_dir=cache)
+    for config in configs:
+        mapped = load_dataset(str(out), config, cache_dir=cache)
         rows = ", ".join(f"{split} {len(mapped[split]):,}" for split in mapped)
         split = next(reversed(mapped))
-        streamed = load_dataset(str(out), config.name, split=split, streaming=True)
+        streamed = load_dataset(str(out), config, split=split, streaming=True)
         count = sum(1 for _ in streamed)
-        say(f'   load_dataset("{out}", "{config.name}")  {rows}; streamed {split}: {count:,}')
+        say(f'   load_dataset("{out}", "{config}")  {rows}; streamed {split}: {count:,}')

@@ -17,6 +17,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 
+import pyarrow as pa
+
 from rawshelf.errors import OutputError
 from rawshelf.output import Output
 from rawshelf.parquet import ShardRecord, write_shard
@@ -135,6 +137,7 @@ def _start_worker() -> None:
     A pool's worker that lost its parent would wait for its next task for ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pa.set_memory_pool(pa.system_memory_pool())  # as `rawshelf.cli` does
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

@@ -77,6 +77,13 @@ def plan(job: Job, dataset: Dataset) -> list[ShardTask]:
     Raises:
         RawshelfError: If the release cannot be read, is incomplete, or contradicts itself.
     """
+    tasks = _tasks(job, dataset)
+    # What Arrow keeps for later would be missing while shards are written.
+    pa.default_memory_pool().release_unused()
+    return tasks
+
+
+def _tasks(job: Job, dataset: Dataset) -> list[ShardTask]:
     prepared = dataset.prepare(job)
     job.report.junk = job.source.guard.junk
     job.report.skipped_links = sorted(job.source.guard.skipped_links)

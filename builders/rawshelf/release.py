@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -170,12 +170,20 @@ class Dataset:
         configs: The configs; the first is the default.
         prepare: Reads a source once and returns its planned tables.
         orders: In which orders rows can come; the first is the default.
+        details: Further lines for ``rawshelf info``, such as a table of classes.
+        inspect: Looks at a source without converting it and answers what nobody has confirmed
+            about the release, as plain JSON values.
+        exports: By format: writes a conversion's folder into a target folder in that format and
+            returns the files written.
     """
 
     release: Release
     configs: tuple[Config, ...]
     prepare: Callable[[Job], Prepared]
     orders: tuple[str, ...] = ("release",)
+    details: Callable[[], list[str]] | None = None
+    inspect: Callable[[Job], dict[str, Any]] | None = None
+    exports: Mapping[str, Callable[[str, str], list[str]]] = field(default_factory=dict)
 
     def config(self, name: str) -> Config:
         """Return a config by its name; the name must be one of `configs`."""

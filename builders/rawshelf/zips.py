@@ -94,7 +94,17 @@ def _check_kind(entry: zipfile.ZipInfo, name: str, guard: Guard) -> None:
 def _check_places(entries: list[zipfile.ZipInfo], end: int, guard: Guard) -> None:
     """Refuse members that share bytes, the trick of most zip bombs, or lie outside the file."""
     free = 0
-    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+    ordered = sorted(entries, key=lambda entry: entry.header_offset)
+    if ordered and ordered[0].header_offset:
+        raise guard.refuse(
+            "Data stand before the first member.",
+            ordered[0].orig_filename,
+            field="offset",
+            found=ordered[0].header_offset,
+            expected=0,
+            remedy=_REMEDY_REPACK,
+        )
+    for entry in ordered:
         if entry.header_offset < free:
             raise guard.refuse("Two members overlap.", entry.orig_filename)
         free = entry.header_offset + LOCAL_HEADER.size + entry.compress_size
@@ -138,7 +148,8 @@ def check_header(header: memoryview, name: str, blob: Blob) -> None:
 
     Args:
         header: The whole local header, with name and extra fields.
-        name: The member's name, or the end of it below a wrapper folder.
+        name: The member's name within the release; folders may be spelled otherwise there than
+            in the container, so only the file's own name must agree.
         blob: What the central directory says of the member.
 
     Raises:
@@ -149,7 +160,7 @@ def check_header(header: memoryview, name: str, blob: Blob) -> None:
     flags, method, sums, name_length = fields[2], fields[3], fields[6:9], fields[9]
     raw = bytes(header[LOCAL_HEADER.size : LOCAL_HEADER.size + name_length])
     local = raw.decode("utf-8" if flags & _UTF8 else "cp437", "replace")
-    if not _names_end_alike(local, name):
+    if not _same_file(local, name):
         raise _disagreement(guard, name, "name", printable(local), name)
     if method != blob.method or flags & _ENCRYPTED:
         raise _disagreement(guard, name, "method", f"{method}, flags {flags:#x}", blob.method)
@@ -161,8 +172,8 @@ def check_header(header: memoryview, name: str, blob: Blob) -> None:
             raise _disagreement(guard, name, part, found, stated)
 
 
-def _names_end_alike(local: str, name: str) -> bool:
-    return f"/{unicodedata.normalize('NFC', local)}".endswith(f"/{name}")
+def _same_file(local: str, name: str) -> bool:
+    return unicodedata.normalize("NFC", local).rpartition("/")[2] == name.rpartition("/")[2]
 
 
 def _disagreement(
