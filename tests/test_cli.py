@@ -46,7 +46,40 @@ def test_info_tells_figures_with_their_sources() -> None:
         assert expected in text
 
 
-@pytest.mark.parametrize("arguments", [(), ("list",), ("info",), ("convert",), ("demo",)])
+@pytest.mark.parametrize("name", catalog.names())
+def test_info_names_every_config_and_column(name: str) -> None:
+    """Whatever is known of a dataset is told, also where nobody states a size."""
+    text = shown("info", name)
+
+    dataset = catalog.find(name)
+    assert dataset.release.title in text
+    for config in dataset.configs:
+        assert f"Config {config.name}: {config.doc}" in text
+        assert all(f"  {column.name}" in text for column in config.columns)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("inspect", "spair71k", "x"), "convert spair71k x OUT"),
+        (("export", "cocoo", "x", "y"), "Did you mean coco?"),
+        (("export", "coco", "nowhere", "y"), "The conversion holds no annotations"),
+    ],
+)
+def test_inspect_and_export_say_what_they_cannot_do(
+    arguments: tuple[str, ...], expected: str
+) -> None:
+    """A dataset without open questions, an unknown format, no conversion: each with a remedy."""
+    done = rawshelf(*arguments)
+
+    assert done.returncode in (2, 5)
+    assert expected in done.stderr
+
+
+COMMANDS = [(), ("list",), ("info",), ("inspect",), ("convert",), ("export",), ("demo",)]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
 def test_every_command_has_help(arguments: tuple[str, ...]) -> None:
     """Help names the arguments; the main help names the exit codes."""
     text = shown(*arguments, "--help")

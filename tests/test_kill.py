@@ -23,7 +23,7 @@ KILLED_AT_STEPS = """
 import os, signal, sys
 from rawshelf.convert import Options, convert
 
-raw, out = sys.argv[1:]
+raw, out, by = sys.argv[1:]
 os.fsync = lambda handle: None  # no machine dies here, and flushing takes most of the time
 
 def dying(act, left):
@@ -37,7 +37,7 @@ def dying(act, left):
 # What is imported and computed once need not be so in each child.
 options = Options(("pairs",), overwrite=True)
 convert("spair71k", raw, f"{out}-warm", options)
-for step in range(1, 1000):
+for step in range(1, 1000, int(by)):
     child = os.fork()
     if not child:
         left = [step]
@@ -151,11 +151,11 @@ def measured(longer: Conversion, out: Path, workers: str) -> float:
     return time.monotonic() - begin
 
 
-def outputs_killed_at_each_step(raw: Path, out: Path) -> Iterator[Path]:
+def outputs_killed_at_each_step(raw: Path, out: Path, *, by: int = 1) -> Iterator[Path]:
     """Kill conversions at each of their steps; yield the outputs as the observer sees them."""
-    arguments = [sys.executable, "-c", KILLED_AT_STEPS, str(raw), str(out)]
+    arguments = [sys.executable, "-c", KILLED_AT_STEPS, str(raw), str(out), str(by)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    yield from (Path(f"{out}-{step}") for step in range(1, int(done.stdout)))
+    yield from (Path(f"{out}-{step}") for step in range(1, int(done.stdout), by))
 
 
 @pytest.mark.usefixtures("unflushed")
@@ -180,10 +180,10 @@ def test_a_run_killed_while_it_replaces_another_conversion_resumes(
     convert("spair71k", str(small_tar), str(tmp_path / "whole"), Options(("pairs",)))
     convert("spair71k", str(other_tar), str(tmp_path / "old"), Options(("images",)))
     old, new = content(tmp_path / "old"), content(tmp_path / "whole")
-    for step in range(1, 150):
+    for step in range(1, 150, 2):
         shutil.copytree(tmp_path / "old", tmp_path / f"out-{step}")
     seen = set()
-    for out in outputs_killed_at_each_step(small_tar, tmp_path / "out"):
+    for out in outputs_killed_at_each_step(small_tar, tmp_path / "out", by=2):
         if (out / "manifest.json").exists():
             observed(out, old if (out / "data/images").exists() else new)
         else:

@@ -2,7 +2,7 @@
 
 >>> import rawshelf
 >>> rawshelf.names()
-('spair71k', 'imagenet_sketch')
+('spair71k', 'imagenet_sketch', 'partimagenet')
 
 After ``import rawshelf``, ``datasets.load_dataset("rawshelf_spair71k", ...)`` reads the raw
 release. The import itself is light: `datasets` is not imported before it is needed.

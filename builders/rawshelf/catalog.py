@@ -12,6 +12,7 @@ from rawshelf.release import Dataset
 _DATASETS = {
     "spair71k": "rawshelf.spair71k",
     "imagenet_sketch": "rawshelf.imagenet_sketch",
+    "partimagenet": "rawshelf.partimagenet",
 }
 
 

@@ -48,13 +48,14 @@ def info(name: str) -> None:
     click.echo(f"{release.title}: {release.summary}\n{release.homepage}\n{release.paper}\n")
     click.echo(f"Terms: {release.licence}\n\nFiles as published:")
     for archive in release.archives:
-        click.echo(f"  {archive.name}  {archive.bytes or '?':,} bytes")
+        size = "size not known" if archive.bytes is None else f"{archive.bytes:,} bytes"
+        click.echo(f"  {archive.name}  {size}")
         click.echo(f"    sha256 {archive.sha256 or 'not known'} ({archive.source})")
         for url in archive.urls:
             click.echo(f"    {url}")
     click.echo("\nPublished counts:")
     for claim in release.claims:
-        click.echo(f"  {claim.config:12}{claim.split or 'all':12}{claim.rows:>10,}  {claim.source}")
+        click.echo(f"  {claim.config:16}{claim.split or 'all':12}{claim.rows:>10,}  {claim.source}")
     click.echo(f"\nOrders of rows: {', '.join(dataset.orders)}; the first is the default.")
     _echo_configs(dataset)
     if dataset.details is not None:
@@ -69,8 +70,12 @@ def inspect_command(name: str, raw: str, *, as_json: bool) -> None:
     """Look at a raw release RAW without converting it; answer what nobody has confirmed."""
     dataset = catalog.find(name)
     if dataset.inspect is None:
-        known = tuple(n for n in catalog.names() if catalog.find(n).inspect is not None)
-        raise catalog.unknown("dataset with open questions", name, known)
+        raise errors.UsageError(
+            "Nothing is left to find out about this release.",
+            field="dataset",
+            found=name,
+            remedy=f"Convert it: rawshelf convert {name} {raw} OUT.",
+        )
     with tempfile.TemporaryDirectory() as folder:
         found = dataset.inspect(Job(Source(raw), (), folder))
     click.echo(json.dumps(found, indent=None if as_json else 1, ensure_ascii=False))

@@ -1,0 +1,21 @@
+"""PartImageNet: ImageNet photographs with masks and polygons of their objects' parts."""
+
+from __future__ import annotations
+
+from rawshelf.partimagenet.classes import info_lines
+from rawshelf.partimagenet.columns import CONFIGS
+from rawshelf.partimagenet.export import export_coco
+from rawshelf.partimagenet.inspection import inspect
+from rawshelf.partimagenet.release import ORDERS, RELEASE
+from rawshelf.partimagenet.tables import prepare
+from rawshelf.release import Dataset
+
+DATASET = Dataset(
+    RELEASE,
+    CONFIGS,
+    prepare,
+    orders=ORDERS,
+    details=info_lines,
+    inspect=inspect,
+    exports={"coco": export_coco},
+)

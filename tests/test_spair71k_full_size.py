@@ -1,0 +1,60 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from rawshelf.miniature import pack_tar
+from rawshelf.spair71k.columns import CATEGORY
+from tests.fakes.spair71k import full_size
+from tests.fakes.spair71k_tables import OCCLUSION, PAIRS, SCALE, TRUNCATION, VIEWPOINT
+
+ROWS = {"train": 53_340, "validation": 5_384, "test": 12_234}
+IMAGES = {"train": 997, "validation": 322, "test": 481}
+TABLE_1: Mapping[str, Mapping[str, Sequence[int]]] = {
+    "viewpoint_variation": VIEWPOINT,
+    "scale_variation": SCALE,
+    "truncation": TRUNCATION,
+    "occlusion": OCCLUSION,
+}
+MEMORY = 800_000  # kB of resident memory, mapped files included; the images are 175 MB
+
+
+@pytest.mark.slow
+def test_a_release_of_full_size(tmp_path: Path) -> None:
+    """All counts are the paper's, in bounded memory, and the law has nothing to say against it."""
+    raw = pack_tar(full_size(), tmp_path / "raw.tar", gzip=False)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "rawshelf", "convert", "spair71k", str(raw), str(out)]
+    child = subprocess.Popen([*command, "--config", "pairs", "--config", "images"])
+    _, child.returncode, usage = os.wait4(child.pid, 0)
+    report = json.loads((out / "manifest.json").read_text())["report"]
+
+    assert (0, True) == (child.returncode, usage.ru_maxrss < MEMORY)
+    assert ([], [], []) == (report["differences"], report["quarantine"], report["missing"])
+    assert 70_958 in report["checked"].values()
+    for config, expected in (("pairs", ROWS), ("images", IMAGES)):
+        loaded = datasets.load_dataset(str(out), config, cache_dir=str(tmp_path / "cache"))
+        assert expected == {split: len(rows) for split, rows in loaded.items()}
+    _check_tables(out)
+
+
+def _check_tables(out: Path) -> None:
+    for column, (split, raw) in enumerate(zip(ROWS, ("trn", "val", "test"), strict=True)):
+        table = pq.read_table(sorted((out / "data" / "pairs").glob(f"{split}-*.parquet")))
+        for name, cells in TABLE_1.items():
+            assert list(cells[raw]) == _counts(table[name], len(cells[raw]))
+        expected = [PAIRS[category][column] for category in CATEGORY.names]
+        assert expected == _counts(table["category"], len(expected))
+
+
+def _counts(values: Any, length: int) -> list[int]:
+    found = {row["values"]: row["counts"] for row in pc.value_counts(values).to_pylist()}
+    return [found.get(code, 0) for code in range(length)]
