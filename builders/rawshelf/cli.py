@@ -202,6 +202,9 @@ def main() -> None:
     except _Terminated:
         click.echo("rawshelf: terminated; run the same command to resume", err=True)
         raise
+    # What is done is done: a signal during the interpreter's own end must not tell otherwise.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(status if isinstance(status, int) else 0)
 
 

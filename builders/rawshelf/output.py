@@ -116,7 +116,7 @@ class Output:
         """Remove the working folder, the lock last: while it stands, nobody else is in here."""
         for path in self.work.iterdir():
             if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+                _discard(path)
             elif path.name != "lock":
                 path.unlink(missing_ok=True)
         (self.work / "lock").unlink(missing_ok=True)
@@ -165,7 +165,7 @@ class Output:
         stale = (*self.work.glob("plan-*"), *self.work.glob("shards/*"), *self.work.glob("parts/*"))
         for path in stale:
             if path not in (self.staged, Path(self.parts)):
-                shutil.rmtree(path, ignore_errors=True)
+                _discard(path)
         for path in self.work.rglob(f"*{TEMPORARY}"):
             path.unlink(missing_ok=True)
         self.staged.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ class Output:
     def withdraw(self) -> None:
         """Remove this run's plan; tasks that are still running stop at their next row group."""
         if self.plan != self.work:
-            shutil.rmtree(self.plan, ignore_errors=True)
+            _discard(self.plan)
 
     @property
     def parts(self) -> str:
@@ -302,6 +302,14 @@ class Output:
         """Write a text file, whole or not at all; nothing temporary shows outside of the work."""
         with publish(str(path), within=str(self.work)) as temporary:
             Path(temporary).write_text(text, encoding="utf-8")
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder; whoever still uses a plan finds all of it gone at once, not file by file."""
+    if folder.name.startswith("plan-"):
+        with suppress(OSError):
+            folder = folder.rename(f"{folder}-gone")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _relative(path: Path, root: Path) -> str:

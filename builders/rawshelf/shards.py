@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from rawshelf import catalog
 from rawshelf.blobs import BlobReader
-from rawshelf.errors import OutputError
+from rawshelf.errors import OutputError, SourceError
 from rawshelf.features import IMAGE_TYPE, image_columns, schema
 from rawshelf.members import Blob
 from rawshelf.plan import ShardTask, group_ends, load_table
@@ -53,7 +53,11 @@ def read_groups(task: ShardTask) -> Iterator[tuple[pa.Table, list[Quarantined]]]
     with BlobReader() as reader:
         for end in _ends(rows, blobs, config):
             _refuse_withdrawn(task)
-            group = _fill(rows.slice(start, end - start), blobs, config, reader)
+            try:
+                group = _fill(rows.slice(start, end - start), blobs, config, reader)
+            except SourceError:
+                _refuse_withdrawn(task)  # images of a compressed tar go with the plan
+                raise
             yield (group, []) if config.derive is None else config.derive(group)
             start = end
 
