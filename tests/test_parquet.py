@@ -83,8 +83,10 @@ def test_row_groups_keep_within_the_limit(
     miniature_tar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Groups end by bytes; with a smaller limit there are more of them."""
-    monkeypatch.setattr(shards, "GROUP_TARGET", 60_000)
-    monkeypatch.setattr(shards, "GROUP_LIMIT", 90_000)
+    monkeypatch.setattr(cutting, "GROUP_MEAN", 60_000)
+    monkeypatch.setattr(plan, "GROUP_TARGET", 60_000)
+    for module in (cutting, plan):
+        monkeypatch.setattr(module, "GROUP_LIMIT", 90_000)
     for config in ("images", "pairs_flat"):
         (task, *_) = planned(miniature_tar, tmp_path / config, config)
         write_shard(task, str(tmp_path / "out"))
@@ -107,7 +109,7 @@ def test_groups_of_pairs_end_where_the_category_changes(
     miniature_tar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A category's images are then stored in few groups."""
-    monkeypatch.setattr(shards, "GROUP_TARGET", 1)
+    monkeypatch.setattr(plan, "GROUP_TARGET", 1)
     (task, *_) = planned(miniature_tar, tmp_path / "plan", "pairs_flat")
     groups = [group for group, _ in shards.read_groups(task)]
 
