@@ -1,13 +1,19 @@
-"""Client code in a process of its own.
+"""Client code: in a process of its own, or an `HfApi` in this one.
 
-The libraries read `HF_ENDPOINT` when they are imported and keep caches as long as they live.
+The libraries read `HF_ENDPOINT` when they are imported and keep caches as long as they live, so
+that all but `HfApi(endpoint=hub.url, token=...)` needs a process of its own.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
+
+from huggingface_hub import constants, utils
 
 from tests.hub.server import Hub
 
@@ -43,3 +49,22 @@ def run(
         check=False,
         timeout=_SECONDS,
     )
+
+
+@contextmanager
+def online() -> Iterator[None]:
+    """Let huggingface_hub make requests from this process, which otherwise is offline.
+
+    Xet is off: huggingface_hub 2 uploads through it wherever hf_xet is installed.
+    """
+    # 0.x settles the question of being offline when it makes a session, 2.x with each request.
+    forget = utils.close_session if hasattr(utils, "close_session") else utils.reset_sessions
+    with (
+        patch.object(constants, "HF_HUB_OFFLINE", new=False),
+        patch.object(constants, "HF_HUB_DISABLE_XET", new=True),
+    ):
+        forget()
+        try:
+            yield
+        finally:
+            forget()
