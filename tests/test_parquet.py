@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rawshelf import catalog, shards
+from rawshelf import catalog, cutting, plan, shards
 from rawshelf.features import IMAGE_TYPE, schema
 from rawshelf.files import file_sha256
 from rawshelf.miniature import pack_tar
 from rawshelf.parquet import ShardRecord, leaves, write_shard
-from rawshelf.plan import ShardTask, plan
+from rawshelf.plan import ShardTask
+from rawshelf.plan import plan as make_plan
 from rawshelf.release import Job
 from rawshelf.shards import _equal_to
 from rawshelf.sources import Source
@@ -23,7 +24,7 @@ from rawshelf.spair71k import miniature
 
 def planned(raw: Path, folder: Path, config: str) -> list[ShardTask]:
     folder.mkdir(exist_ok=True)
-    return plan(Job(Source(str(raw)), (config,), str(folder)), catalog.find("spair71k"))
+    return make_plan(Job(Source(str(raw)), (config,), str(folder)), catalog.find("spair71k"))
 
 
 def test_leaves_are_named_as_the_writer_names_them(tmp_path: Path) -> None:

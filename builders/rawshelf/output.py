@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -200,13 +200,9 @@ class Output:
         if not path.exists():
             return None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            return parse_manifest(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise self.unreadable(str(error)) from error
-        if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
-            other = found.get("format") if isinstance(found, dict) else type(found).__name__
-            raise self.unreadable(f"format {other}")
-        return found
 
     def records_of(self, manifest: dict[str, Any]) -> list[ShardRecord]:
         """Return the shards that a manifest names.
@@ -215,13 +211,9 @@ class Output:
             OutputError: If a manifest names anything else than shards.
         """
         try:
-            records = [ShardRecord.from_json(values) for values in manifest["files"]]
-            strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
-        except (KeyError, TypeError) as error:
-            raise self.unreadable(f"files that are no list of shards ({error})") from error
-        if strange:
-            raise self.unreadable(f"a file {strange[0]!r}")
-        return records
+            return shards_of(manifest)
+        except ValueError as error:
+            raise self.unreadable(str(error)) from error
 
     def unreadable(self, found: str) -> OutputError:
         """Build the error for a manifest that is of another version, or no manifest."""
@@ -302,6 +294,38 @@ class Output:
         """Write a text file, whole or not at all; nothing temporary shows outside of the work."""
         with publish(str(path), within=str(self.work)) as temporary:
             Path(temporary).write_text(text, encoding="utf-8")
+
+
+def parse_manifest(text: str | bytes) -> dict[str, Any]:
+    """Return the content of a manifest.
+
+    Raises:
+        ValueError: If it is not one that this version reads; says what was found.
+    """
+    found = json.loads(text)
+    if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
+        other = found.get("format") if isinstance(found, dict) else type(found).__name__
+        msg = f"format {other}"
+        raise ValueError(msg)
+    return found
+
+
+def shards_of(manifest: Mapping[str, Any]) -> list[ShardRecord]:
+    """Return the shards that a manifest names.
+
+    Raises:
+        ValueError: If it names anything else; says what was found.
+    """
+    try:
+        records = [ShardRecord.from_json(values) for values in manifest["files"]]
+        strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
+    except (KeyError, TypeError) as error:
+        msg = f"files that are no list of shards ({error})"
+        raise ValueError(msg) from error
+    if strange:
+        msg = f"a file {strange[0]!r}"
+        raise ValueError(msg)
+    return records
 
 
 def _discard(folder: Path) -> None:
