@@ -108,14 +108,21 @@ class GroupReader:
         Raises:
             SourceError: If the shard cannot be read, or is not the one of the manifest.
         """
-        with reaching(self._published.place, piece.path):
-            for group in piece.groups:
-                file = self._open(piece, group)
-                rows = self._rows or self._batch_rows(file.metadata, group)
-                for batch in file.iter_batches(
-                    rows, [group], columns=self._columns, use_threads=False
-                ):
-                    yield pa.Table.from_batches([batch])
+        batches = self._batches(piece)
+        while True:
+            # Never around a `yield`: at the interpreter's end a dropped generator would leave the
+            # context when the modules that it needs are gone.
+            with reaching(self._published.place, piece.path):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield pa.Table.from_batches([batch])
+
+    def _batches(self, piece: Piece) -> Iterator[pa.RecordBatch]:
+        for group in piece.groups:
+            file = self._open(piece, group)
+            rows = self._rows or self._batch_rows(file.metadata, group)
+            yield from file.iter_batches(rows, [group], columns=self._columns, use_threads=False)
 
     def _open(self, piece: Piece, group: int) -> pq.ParquetFile:
         footer = self._footer(piece)

@@ -65,7 +65,7 @@ class ShardRecord:
 
     def to_json(self) -> dict[str, object]:
         """Return the record as plain JSON values; rows set aside only where there are any."""
-        values = asdict(self)
+        values = {**asdict(self), "groups": list(self.groups)}
         aside = values.pop("set_aside")
         return {**values, "set_aside": list(aside)} if aside else values
 

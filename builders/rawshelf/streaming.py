@@ -24,6 +24,7 @@ import datasets
 import pyarrow as pa
 
 from rawshelf import catalog
+from rawshelf.errors import UsageError
 from rawshelf.groups import GroupReader, Piece, pieces
 from rawshelf.published import Published, find
 
@@ -117,6 +118,13 @@ def stream(
 
 
 def _chosen(features: Any, columns: Sequence[str] | None) -> Any:
+    if columns is not None and not columns:
+        raise UsageError(
+            "No column is asked for.",
+            field="columns",
+            expected=f"some of {', '.join(features)}",
+            remedy="Name columns, or leave `columns` out for all of them.",
+        )
     for column in columns or ():
         if column not in features:
             raise catalog.unknown("column", column, tuple(features))
