@@ -128,10 +128,11 @@ class GroupReader:
         footer = self._footer(piece)
         if self._published.filesystem is None:
             path = self._published.path(piece.path)
-            return pq.ParquetFile(path, metadata=footer, memory_map=True)
+            return pq.ParquetFile(path, metadata=footer, memory_map=True, pre_buffer=False)
         wanted = spans(self._chunks(footer, group), self._window.size)
         file = RangeFile(self._handle(piece), piece.size, wanted, self._window)
-        return pq.ParquetFile(file, metadata=footer, buffer_size=_BUFFER)
+        # pyarrow's own read-ahead takes whole row groups, in threads that outlive a dropped reader.
+        return pq.ParquetFile(file, metadata=footer, buffer_size=_BUFFER, pre_buffer=False)
 
     def _chunks(self, footer: pq.FileMetaData, group: int) -> list[Span]:
         """Return the byte ranges of the wanted columns in a row group."""
