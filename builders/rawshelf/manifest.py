@@ -41,6 +41,7 @@ def build(
         "dataset": dataset.release.name,
         "key": conversion_key(dataset.release.name, options, description),
         "input": description,
+        "published": _published(dataset, records),
         "complete": not report.missing,
         "options": options,
         "tools": {
@@ -69,6 +70,22 @@ def conversion_key(
     """
     parts = [name, options, description, code_fingerprint()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _published(dataset: Dataset, records: list[ShardRecord]) -> list[dict[str, object]]:
+    """Return what is stated about the archives that these configs are made of."""
+    present = {record.config for record in records}
+    return [
+        {
+            "name": archive.name,
+            "bytes": archive.bytes,
+            "bytes_by": archive.bytes_by,
+            "sha256": archive.sha256,
+            "sha256_by": archive.sha256_by,
+        }
+        for archive in dataset.release.archives
+        if not archive.configs or present & set(archive.configs)
+    ]
 
 
 def _counts(dataset: Dataset, records: list[ShardRecord]) -> list[dict[str, object]]:

@@ -210,15 +210,13 @@ class Source:
             with reading(self.url), self._open() as file:
                 digest, size = _sha256(file)
             return {"kind": self.kind, "bytes": size, "sha256": digest}
-        digest = hashlib.sha256()
         files = sorted(self._hashed_members())
-        for name, size, content in files:
-            digest.update(f"{name}\0{size}\0{content}\0".encode())
+        lines = "".join(f"{name}\0{size}\0{content}\0" for name, size, content in files)
         return {
             "kind": self.kind,
             "files": len(files),
             "bytes": sum(size for _, size, _ in files),
-            "files_sha256": digest.hexdigest(),
+            "files_sha256": hashlib.sha256(lines.encode()).hexdigest(),
         }
 
     def _hashed_members(self) -> Iterator[tuple[str, int, str]]:
