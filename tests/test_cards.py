@@ -49,6 +49,10 @@ def matter(out: Path) -> dict[str, Any]:
     return front_matter(out)
 
 
+def without_code(text: str) -> str:
+    return re.sub(r"```.*?```", "(code)", text, flags=re.DOTALL)
+
+
 def footers(out: Path, config: str) -> dict[str, tuple[int, int]]:
     """Return rows and bytes of every split of a config, from its files."""
     found: dict[str, tuple[int, int]] = {}
@@ -110,9 +114,8 @@ def test_counts_and_sizes_are_those_of_the_files(
     name: str, out: Path, matter: dict[str, Any]
 ) -> None:
     """Rows come from the footers, bytes from the file system."""
-    assert {c for n, c in CONFIGS if n == name} == {
-        i["config_name"] for i in matter["dataset_info"]
-    }
+    described = {info["config_name"] for info in matter["dataset_info"]}
+    assert {config for owner, config in CONFIGS if owner == name} == described
     for info in matter["dataset_info"]:
         found = footers(out, info["config_name"])
         splits = {s["name"]: (s["num_examples"], s["num_bytes"]) for s in info["splits"]}
@@ -192,9 +195,7 @@ def test_sections_of_the_official_template_are_there(prose: str) -> None:
 
 def test_links_within_the_card_lead_somewhere(prose: str) -> None:
     """Anchors are those that the Hub makes of headings."""
-    headings = re.findall(
-        r"^#+ (.*)$", re.sub(r"```.*?```", "", prose, flags=re.DOTALL), re.MULTILINE
-    )
+    headings = re.findall(r"^#+ (.*)$", without_code(prose), re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
     assert set(re.findall(r"\]\(#([^)]*)\)", prose)) <= anchors
@@ -211,7 +212,7 @@ def test_no_placeholder_is_left(card: str) -> None:
     """Every figure is filled in, and none left out leaves a gap."""
     assert [] == cards._PLACEHOLDER.findall(card)
     assert "[More Information Needed]" not in card
-    assert "\n\n\n" not in re.sub(r"```.*?```", "", card, flags=re.DOTALL)
+    assert "\n\n\n" not in without_code(card)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -12,6 +13,12 @@ from datasets.utils.info_utils import NonMatchingSplitsSizesError
 from rawshelf import catalog
 from rawshelf.features import features_json
 from tests.repositories import CONFIGS, front_matter
+
+
+def write_card(out: Path, matter: dict[str, Any]) -> None:
+    # In its order: `datasets` reads the first key of a feature as its kind.
+    text = yaml.safe_dump(matter, sort_keys=False)
+    (out / "README.md").write_text(f"---\n{text}---\n", encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "config"), CONFIGS)
