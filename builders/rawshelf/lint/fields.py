@@ -90,7 +90,7 @@ def _task_ids(repository: Repository) -> Iterator[Finding]:
     stated = _texts_of(repository, "task_categories")
     fitting = {name for task in stated for name in vocabularies.tasks().get(task, ())}
     for place, item in _items(repository, "task_ids"):
-        if item not in fitting:
+        if not isinstance(item, str) or item not in fitting:
             expected = _some(fitting) if fitting else "none: no task_categories has sub-tasks"
             yield finding("task-ids", place, repr(item), expected)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -37,7 +38,10 @@ class _Page:
     def __init__(self, text: str, first_line: int) -> None:
         """Parse the text as CommonMark with tables."""
         self.lines = text.splitlines()
-        self.blocks = MarkdownIt("commonmark").enable("table").parse(text)
+        parser = MarkdownIt("commonmark").enable("table")
+        # A link to file:// is to be found, not left as text.
+        parser.validateLink = lambda _: True  # type: ignore[method-assign]
+        self.blocks = parser.parse(text)
         self._first_line = first_line
         self.targets: list[_Target] = []
         self.silent: list[_Target] = []
@@ -69,7 +73,9 @@ class _Page:
 
     def _html(self, text: str, line: int) -> None:
         tags = _Tags()
-        tags.feed(text)
+        # The parser asserts that marked sections of SGML are of a known kind; others are no links.
+        with suppress(AssertionError):
+            tags.feed(text)
         self.targets += [_Target(address, line) for address in tags.addresses]
         self.silent += [_Target(address, line) for address in tags.silent]
         self.anchors |= tags.anchors

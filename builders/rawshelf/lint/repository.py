@@ -175,12 +175,14 @@ class Repository:
         return [
             self._one_split(entry, prefix, (*path, number))
             for number, entry in enumerate(entries if isinstance(entries, list) else [])
-            if isinstance(entry, dict) and isinstance(entry.get("split"), str)
+            if isinstance(entry, dict)
+            and isinstance(entry.get("split"), str)
+            and (isinstance(entry.get("path"), str) or _is_texts(entry.get("path")))
         ]
 
     def _one_split(self, entry: dict[Any, Any], prefix: str, path: tuple[object, ...]) -> Split:
-        value = entry.get("path")
-        texts = [value] if isinstance(value, str) else value if _is_texts(value) else []
+        value = entry["path"]
+        texts = [value] if isinstance(value, str) else value
         place = self.matter.place(*path, "path")
         return Split(entry["split"], tuple(self._pattern(text, prefix, place) for text in texts))
 
@@ -195,10 +197,13 @@ class Repository:
         if not os.path.isfile(path):
             self.faults.append(finding("card-missing", CARD, "no such file", "a dataset card"))
             return None
-        with open(path, "rb") as file:
-            content = file.read()
         try:
+            with open(path, "rb") as file:
+                content = file.read()
             text = content.decode("utf-8")
+        except OSError as error:
+            self.faults.append(finding("card-missing", CARD, error, "a card that can be read"))
+            return None
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             self._fault("card-encoding", line, error, "UTF-8")
