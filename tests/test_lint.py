@@ -144,7 +144,9 @@ def test_size_categories_have_bounds(name: str, rows: int, *, inside: bool) -> N
 
 def test_lists_are_those_of_the_installed_datasets() -> None:
     """One value of each, and the tables beside the code are not empty."""
-    assert "no-annotation" in vocabularies.creators("annotations") - vocabularies.creators("language")
+    assert "no-annotation" in vocabularies.creators("annotations") - vocabularies.creators(
+        "language"
+    )
     assert {"en", "zh", "multilingual"} <= vocabularies.languages()
     assert {"other", "unknown", "cc-by-nc-4.0"} <= vocabularies.licences()
     assert "pose-estimation" in vocabularies.tasks()["keypoint-detection"]
@@ -157,7 +159,16 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_SCALARS, inner, max_size=3),
     max_leaves=8,
 )
-_KEYS = ["license", "language", "tags", "task_ids", "source_datasets", "size_categories", "configs", "dataset_info"]
+_KEYS = [
+    "license",
+    "language",
+    "tags",
+    "task_ids",
+    "source_datasets",
+    "size_categories",
+    "configs",
+    "dataset_info",
+]
 _HOSTILE = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -183,7 +194,9 @@ def test_values_of_any_kind_give_findings_only(
     key = data.draw(st.sampled_from(_KEYS))
     while isinstance(place[key], (list, dict)) and place[key] and data.draw(st.booleans()):
         place = place[key]
-        key = data.draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))
+        key = data.draw(
+            st.sampled_from(list(place) if isinstance(place, dict) else range(len(place)))
+        )
     place[key] = data.draw(_VALUES)
     (out / "README.md").write_text(f"---\n{dump(card)}---\n{short[1]}", "utf-8")
 
@@ -207,7 +220,9 @@ def test_mutated_text_gives_findings_only(
     assert all(str(finding) for finding in lint(str(out)))
 
 
-@pytest.mark.parametrize("text", ["<![foo[", "<div>\n<![foo[ x\n</div>", "[x](http://[)", "[x](<>)"])
+@pytest.mark.parametrize(
+    "text", ["<![foo[", "<div>\n<![foo[ x\n</div>", "[x](http://[)", "[x](<>)"]
+)
 def test_hostile_prose_gives_findings_only(text: str, out: Path) -> None:
     """What parsers of HTML and of addresses refuse is no traceback."""
     edit_prose(text)(out)

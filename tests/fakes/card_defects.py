@@ -361,9 +361,7 @@ DEFECTS: dict[str, Defect] = {
         "1/features",
         "features:",
     ),
-    "type": Defect(
-        "features-differ", _column("width", {"dtype": "int64"}), "", "name: width"
-    ),
+    "type": Defect("features-differ", _column("width", {"dtype": "int64"}), "", "name: width"),
     "class names": Defect(
         "features-differ",
         _column("category", {"dtype": {"class_label": {"names": {"0": "a"}}}}),
@@ -426,8 +424,6 @@ DEFECTS: dict[str, Defect] = {
     "silent image in HTML": Defect(
         "image-alt", edit_prose('<img src="manifest.json">'), "", "<img", manifest=True
     ),
-    "citation": Defect(
-        "bibtex", edit_prose("```bibtex\n@misc{a,\n title = {x\n}\n```"), "", "```"
-    ),
+    "citation": Defect("bibtex", edit_prose("```bibtex\n@misc{a,\n title = {x\n}\n```"), "", "```"),
     "row group": Defect("row-group", lambda _: None, _PLACE),  # the test lowers the limit
 }

@@ -11,7 +11,14 @@ from rawshelf.lint.findings import Finding, finding
 from rawshelf.lint.repository import Repository
 from rawshelf.output import MANIFEST
 
-_FIELDS = (("path", str), ("config", str), ("split", str), ("rows", int), ("bytes", int))
+_FIELDS = (
+    ("path", str),
+    ("config", str),
+    ("split", str),
+    ("rows", int),
+    ("bytes", int),
+    ("sha256", str),
+)
 
 
 def check(repository: Repository) -> Iterator[Finding]:
@@ -22,7 +29,8 @@ def check(repository: Repository) -> Iterator[Finding]:
     if isinstance(manifest, Exception):
         yield finding("manifest-form", MANIFEST, manifest, "JSON")
         return
-    files, counts = manifest.get("files"), manifest.get("counts")
+    files: Any = manifest.get("files")
+    counts: Any = manifest.get("counts")
     if not _are_records(files, _FIELDS) or not _are_records(counts, (("rows", int),)):
         yield finding("manifest-form", MANIFEST, "other keys", "lists of files and counts")
         return

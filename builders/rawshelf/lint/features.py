@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -51,9 +51,7 @@ def _file(
     except (ValueError, RecursionError, AttributeError) as error:
         yield finding("features-differ", path, f"metadata with {error}", "types of datasets")
         return
-    stored: Form = {
-        "struct": {field.name: spellings.from_arrow(field.type) for field in schema}
-    }
+    stored: Form = {"struct": {field.name: spellings.from_arrow(field.type) for field in schema}}
     sides = [(spellings.as_arrow(stated), stored, "")]
     if written is not None:
         sides.insert(0, (stated, written, " in its metadata"))
@@ -75,7 +73,7 @@ def _metadata(schema: pa.Schema) -> Form | None:
 
 def _column(repository: Repository, info: Info, column: str) -> str:
     """Return the place of a column in the features of the card."""
-    name = column.split("/")[0]
+    name = column.split("/", maxsplit=1)[0]
     columns: Any = info.values["features"]
     for number, item in enumerate(columns if isinstance(columns, list) else []):
         if isinstance(item, dict) and item.get("name") == name:

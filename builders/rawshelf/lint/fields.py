@@ -77,7 +77,7 @@ def _listed(repository: Repository, listed: _Listed) -> Iterator[Finding]:
 
 def _some(known: Collection[str]) -> str:
     names = sorted(known)
-    return f"one of {', '.join(names[:12])}" + (f" ... ({len(names)})" if len(names) > 12 else "")
+    return f"one of these {len(names)}: {', '.join(names)}"
 
 
 def _sources(repository: Repository) -> Iterator[Finding]:

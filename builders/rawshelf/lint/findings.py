@@ -89,7 +89,9 @@ RULES = {
     "yaml-duplicate": _error("Keep one of the keys; which one a reader takes is not defined."),
     # Fields with listed values.
     "field-type": _error("Give the field the type that the Hub's card specification says."),
-    "license": _error("Use an id of the Hub's list of licences, or `other` with a name and a link."),
+    "license": _error(
+        "Use an id of the Hub's list of licences, or `other` with a name and a link."
+    ),
     "license-other": _error("Add license_name and license_link: `other` alone states no terms."),
     "license-missing": _warning("State the licence, `unknown` if nobody states one."),
     "language": _error("Use ISO 639 codes in lower case, such as `en`."),
@@ -130,7 +132,9 @@ RULES = {
     # The manifest.
     "manifest-form": _error("Write the manifest again: convert the release once more."),
     "manifest-file": _error("Restore the file, or convert again: the manifest lists it."),
-    "manifest-unlisted": _error("Remove the file, or convert again: the manifest does not list it."),
+    "manifest-unlisted": _error(
+        "Remove the file, or convert again: the manifest does not list it."
+    ),
     "manifest-counts": _error("Write card and manifest in one conversion: their counts differ."),
     # Prose.
     "placeholder": _error("Fill in the text, or remove the section."),

@@ -90,7 +90,7 @@ class Matter:
             elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
                 depth -= 1
             if depth > _DEEPEST:
-                line = event.start_mark.line
+                line = event.start_mark.line if event.start_mark else 0
                 self._fault("yaml-limit", line, "deeper nesting", f"at most {_DEEPEST} levels")
                 return False
         return True

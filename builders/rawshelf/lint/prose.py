@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from rawshelf.lint.bibtex import BibtexError, parse
+from rawshelf.bibtex import BibtexError, parse
 from rawshelf.lint.findings import Finding, finding
 from rawshelf.lint.matter import CARD
 from rawshelf.lint.repository import Repository
@@ -40,7 +40,7 @@ class _Page:
         self.lines = text.splitlines()
         parser = MarkdownIt("commonmark").enable("table")
         # A link to file:// is to be found, not left as text.
-        parser.validateLink = lambda _: True  # type: ignore[method-assign]
+        parser.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005
         self.blocks = parser.parse(text)
         self._first_line = first_line
         self.targets: list[_Target] = []

@@ -47,15 +47,19 @@ def from_metadata(features: object) -> Form:
     if kind is None or isinstance(kind, dict):
         # A struct has no _type; a column of that name is a feature itself.
         return {"struct": {name: from_metadata(item) for name, item in features.items()}}
+    return _metadata(str(kind), {key: item for key, item in features.items() if key != "_type"})
+
+
+def _metadata(kind: str, options: dict[str, Any]) -> Form:
     if kind == "Value":
-        return _value(features.get("dtype"))
+        return _value(options.get("dtype"))
     if kind == "ClassLabel":
-        return {"label": features.get("names")}
+        return {"label": options.get("names")}
     if kind in {"List", "Sequence"}:
-        return _list(from_metadata(features.get("feature")), features.get("length", -1), kind)
+        return _list(from_metadata(options.get("feature")), options.get("length", -1), kind)
     if kind == "LargeList":
-        return {"large_list": from_metadata(features.get("feature"))}
-    return _other(kind, {key: value for key, value in features.items() if key != "_type"})
+        return {"large_list": from_metadata(options.get("feature"))}
+    return _other(kind, options)
 
 
 def from_arrow(kind: pa.DataType) -> Form:
@@ -111,8 +115,6 @@ def differences(found: Form, expected: Form, path: str = "") -> Iterator[tuple[s
 
 def show(form: Form) -> str:
     """Return a form in a few words."""
-    if "value" in form:
-        return str(form["value"])
     if "label" in form:
         names = form["label"] if isinstance(form["label"], list) else []
         return f"ClassLabel of {len(names)}: {', '.join(map(str, names))}"
@@ -123,7 +125,7 @@ def show(form: Form) -> str:
         return f"list of {show(form['list'])}{length}"
     if "large_list" in form:
         return f"large_list of {show(form['large_list'])}"
-    return ", ".join(f"{key} {value}" for key, value in form.items() if value is not None)
+    return " ".join(map(str, form.values()))
 
 
 def newer(features: object, path: str = "") -> Iterator[str]:
@@ -164,16 +166,10 @@ def _card(feature: object) -> Form:
     if not isinstance(feature, dict) or not feature:
         raise SpellingError(f"a type written as {feature!r}")
     kind, inner = next(iter(feature.items()))
-    if kind == "dtype":
-        return _value(inner) if isinstance(inner, str) else _card(inner)
-    if kind == "struct":
-        return {"struct": _card_fields(inner)}
-    if kind == "large_list":
-        return {"large_list": _card(inner)}
     if kind in {"list", "sequence"}:
         return _list(_card(inner), feature.get("length", -1), kind)
-    if kind == "class_label":
-        return {"label": _names(inner)}
+    if kind in _CARD_TYPES:
+        return _CARD_TYPES[kind](inner)
     if not isinstance(kind, str) or not isinstance(inner, dict):
         raise SpellingError(f"the type {kind!r}")
     return _other("".join(part.title() for part in kind.split("_")), inner)
@@ -216,3 +212,12 @@ def _names(value: object) -> list[str]:
 
 def _other(kind: str, options: dict[str, Any]) -> Form:
     return {"class": kind, **{key: value for key, value in options.items() if value is not None}}
+
+
+_CARD_TYPES: dict[object, Callable[[object], Form]] = {
+    # A dtype is a name, or a type in full.
+    "dtype": _card,
+    "struct": lambda inner: {"struct": _card_fields(inner)},
+    "large_list": lambda inner: {"large_list": _card(inner)},
+    "class_label": lambda inner: {"label": _names(inner)},
+}

@@ -73,7 +73,7 @@ def _bounds(name: str) -> tuple[float, float]:
 
 
 def _number(text: str) -> int:
-    return int(text[:-1]) * 1000 ** ("KMBT".index(text[-1]) + 1)
+    return int(text[:-1]) * int(1000 ** ("KMBT".index(text[-1]) + 1))
 
 
 def _lines(name: str) -> list[str]:
@@ -84,6 +84,6 @@ def _lines(name: str) -> list[str]:
 def _resource(name: str) -> Any:
     # Importing `datasets` takes longer than the whole check; its files are enough.
     spec = util.find_spec("datasets")
-    (folder,) = spec.submodule_search_locations if spec else ()
+    (folder,) = (spec and spec.submodule_search_locations) or ("",)
     with open(os.path.join(folder, "utils", "resources", name), encoding="utf-8") as file:
         return json.load(file)

@@ -26,7 +26,7 @@ class BibtexError(ValueError):
     def __init__(self, expected: str, text: str, place: int) -> None:
         """Say what should have come at a place in the text."""
         self.line = text.count("\n", 0, place)
-        found = text[place : place + 20].split("\n")[0] or "the end"
+        found = text[place : place + 20].split("\n", maxsplit=1)[0] or "the end"
         super().__init__(f"{found!r} where {expected} should be")
 
 
