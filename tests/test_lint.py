@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
@@ -37,12 +38,15 @@ def out(conversion: Conversion, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", catalog.names())
-def test_our_cards_break_no_rule(name: str, tmp_path: Path) -> None:
+def test_our_cards_break_no_rule(name: str, conversion: Conversion, tmp_path: Path) -> None:
     """Neither errors nor warnings are found in a conversion of any of the releases."""
-    raw = write_release(catalog.find(name), tmp_path)
-    convert(name, str(raw), str(tmp_path / "out"), Options(allow_missing=True))
+    out = conversion.out
+    if name != "spair71k":
+        out = tmp_path / "out"
+        raw = write_release(catalog.find(name), tmp_path)
+        convert(name, str(raw), str(out), Options(allow_missing=True))
 
-    assert [] == [str(finding) for finding in lint(str(tmp_path / "out"))]
+    assert [] == [str(finding) for finding in lint(str(out))]
 
 
 def test_every_rule_has_a_defect_that_breaks_it() -> None:
@@ -122,6 +126,38 @@ def test_a_foreign_repository_needs_neither_configs_nor_figures(tmp_path: Path) 
     (tmp_path / "README.md").write_text(text)
 
     assert [] == lint(str(tmp_path))
+
+
+def test_what_datasets_writes_breaks_no_rule(tmp_path: Path) -> None:
+    """Card and file as the installed version writes them agree; 4.0 spells lists anew."""
+    features = datasets.Features(
+        {
+            "number": datasets.Value("float64"),
+            "time": datasets.Value("timestamp[us, tz=UTC]"),
+            "price": datasets.Value("decimal128(9, 2)"),
+            "long": datasets.Value("large_string"),
+            "label": datasets.ClassLabel(names=["no", "yes"]),
+            "image": datasets.Image(),
+            "grid": datasets.Array2D(shape=(2, 2), dtype="float32"),
+            "words": datasets.Sequence(datasets.Value("string")),
+            "box": datasets.Sequence(datasets.Value("int32"), length=4),
+            "columns": datasets.Sequence({"x": datasets.Value("int8")}),
+            "objects": [{"kind": datasets.ClassLabel(names=["a"])}],
+            "large": datasets.LargeList(datasets.Value("int32")),
+        }
+    )
+    path = tmp_path / "data" / "train-0.parquet"
+    path.parent.mkdir()
+    datasets.Dataset.from_dict({name: [] for name in features}, features).to_parquet(str(path))
+    info = {"features": features._to_yaml_list(), "splits": [{"name": "train", "num_examples": 0}]}
+    files = [{"split": "train", "path": "data/train-*"}]
+    configs = [{"config_name": "default", "data_files": files}]
+    card = {"license": "mit", "configs": configs, "dataset_info": info}
+    (tmp_path / "README.md").write_text(f"---\n{dump(card)}---\n# Title\n")
+
+    found = lint(str(tmp_path))
+
+    assert {"features-spelling"} >= {finding.rule for finding in found}, found
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def _info(repository: Repository, info: Info) -> Iterator[Finding]:
     except (SpellingError, RecursionError) as error:
         yield finding("features-form", repository.matter.place(*path), error, "types of datasets")
         return
-    for column in spellings.newer(features):
+    for column in dict.fromkeys(path.partition("/")[0] for path in spellings.newer(features)):
         place = _column(repository, info, column)
         yield finding("features-spelling", place, "list, which older versions misread", "sequence")
     for split in repository.configs.get(info.config, ()):
