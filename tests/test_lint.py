@@ -18,7 +18,8 @@ from rawshelf.demo import write_release
 from rawshelf.errors import UsageError
 from rawshelf.lint import RULES, counts, lint, vocabularies
 from tests.conftest import Conversion
-from tests.fakes.card_defects import DEFECTS, dump, edit_prose, front_and_prose, load
+from tests.fakes.card_defects import DEFECTS
+from tests.fakes.card_edits import dump, edit_prose, front_and_prose, load
 from tests.outputs import content
 
 _PLACE = re.compile(r"README\.md:(\d+)")

@@ -1,20 +1,30 @@
 """Defects that the repository of a conversion of SPair-71k can have, one for each rule and more."""
 
-import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-import yaml
+from tests.fakes.card_edits import (
+    Edit,
+    add_beside,
+    add_stray,
+    damage,
+    edit_card,
+    edit_front,
+    edit_manifest,
+    edit_prose,
+    relabelled,
+    rewrite,
+    widened,
+    with_column,
+    with_config,
+    with_files,
+    with_info,
+    with_key,
+    with_split,
+    written,
+)
 
-__all__ = ["DEFECTS", "Defect", "dump", "edit_prose", "front_and_prose", "load"]
-
-Edit = Callable[[Path], object]
-Card = dict[str, Any]
+__all__ = ["DEFECTS", "Defect"]
 
 
 @dataclass(frozen=True)
@@ -36,142 +46,6 @@ class Defect:
     manifest: bool = False
 
 
-def front_and_prose(out: Path) -> tuple[str, str]:
-    """Return the two parts of the card."""
-    _, front, prose = (out / "README.md").read_text("utf-8").split("---\n", 2)
-    return front, prose
-
-
-def load(front: str) -> Card:
-    """Return the values of a front matter."""
-    card: Card = yaml.load(front, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    return card
-
-
-def dump(card: Card) -> str:
-    """Return the values as YAML, with the loader's counterpart: ten times as fast as in Python."""
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(card, Dumper=dumper, sort_keys=False, allow_unicode=True)
-    return text
-
-
-def edit_front(change: Callable[[str], str]) -> Edit:
-    """Return an edit of the YAML as text."""
-
-    def edit(out: Path) -> None:
-        front, prose = front_and_prose(out)
-        (out / "README.md").write_text(f"---\n{change(front)}---\n{prose}", "utf-8")
-
-    return edit
-
-
-def edit_card(change: Callable[[Card], object]) -> Edit:
-    """Return an edit of the values of the front matter."""
-
-    def changed(front: str) -> str:
-        card = load(front)
-        change(card)
-        return dump(card)
-
-    return edit_front(changed)
-
-
-def edit_prose(added: str) -> Edit:
-    """Return an edit that adds text to the prose."""
-
-    def edit(out: Path) -> None:
-        with (out / "README.md").open("a", encoding="utf-8") as file:
-            file.write(f"\n{added}\n")
-
-    return edit
-
-
-def _write(text: bytes) -> Edit:
-    return lambda out: (out / "README.md").write_bytes(text)
-
-
-def _key(key: str, value: Any) -> Edit:
-    return edit_card(lambda card: card.update({key: value}))
-
-
-def _config(number: int, **values: Any) -> Edit:
-    return edit_card(lambda card: card["configs"][number].update(values))
-
-
-def _entry(index: int, **values: Any) -> Edit:
-    return edit_card(lambda card: card["configs"][1]["data_files"][index].update(values))
-
-
-def _info(**values: Any) -> Edit:
-    return edit_card(lambda card: card["dataset_info"][1].update(values))
-
-
-def _split(**values: Any) -> Edit:
-    return edit_card(lambda card: card["dataset_info"][1]["splits"][0].update(values))
-
-
-def _column(name: str, value: Any) -> Edit:
-    def change(card: Card) -> None:
-        features = card["dataset_info"][1]["features"]
-        (number,) = [n for n, item in enumerate(features) if item["name"] == name]
-        features[number] = {"name": name, **value}
-
-    return edit_card(change)
-
-
-def _manifest(change: Callable[[Any], object]) -> Edit:
-    def edit(out: Path) -> None:
-        manifest = json.loads((out / "manifest.json").read_text())
-        change(manifest)
-        (out / "manifest.json").write_text(json.dumps(manifest))
-
-    return edit
-
-
-def _rewrite(change: Callable[[pa.Table], pa.Table]) -> Edit:
-    """Return an edit of the first file of config images; the card states its new size."""
-
-    def edit(out: Path) -> None:
-        (path,) = (out / "data" / "images").glob("train-*.parquet")
-        table = change(pq.read_table(path))
-        path.unlink()
-        pq.write_table(table, path)
-        _sized(out)
-
-    return edit
-
-
-def _sized(out: Path) -> None:
-    size = sum(path.stat().st_size for path in (out / "data" / "images").iterdir())
-    _info(download_size=size)(out)
-
-
-def _damage(out: Path) -> None:
-    (path,) = (out / "data" / "images").glob("train-*.parquet")
-    size = path.stat().st_size
-    path.unlink()
-    path.write_bytes(b"?" * size)
-
-
-def _stray(out: Path) -> None:
-    pq.write_table(pa.table({"x": [1]}), out / "data" / "stray.parquet")
-
-
-def _beside(out: Path) -> None:
-    pq.write_table(pa.table({"x": [1]}), out / "stray.parquet")
-
-
-def _cast(table: pa.Table) -> pa.Table:
-    place = table.schema.get_field_index("width")
-    return table.set_column(place, "width", table["width"].cast(pa.int64()))
-
-
-def _relabelled(table: pa.Table) -> pa.Table:
-    metadata = json.loads(table.schema.metadata[b"huggingface"])
-    metadata["info"]["features"]["category"]["names"].reverse()
-    return table.replace_schema_metadata({"huggingface": json.dumps(metadata)})
-
-
 _BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
     for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -180,13 +54,13 @@ _PLACE = ".parquet"
 
 DEFECTS: dict[str, Defect] = {
     "no card": Defect("card-missing", lambda out: os.remove(out / "README.md"), "README.md"),
-    "latin-1": Defect("card-encoding", _write(b"---\nlicense: mit\n---\n\xe9\n"), "README.md:4"),
+    "latin-1": Defect("card-encoding", written(b"---\nlicense: mit\n---\n\xe9\n"), "README.md:4"),
     "byte order mark": Defect(
-        "card-encoding", _write(b"\xef\xbb\xbf---\nlicense: mit\n---\n# x\n"), "README.md:1"
+        "card-encoding", written(b"\xef\xbb\xbf---\nlicense: mit\n---\n# x\n"), "README.md:1"
     ),
-    "no front matter": Defect("front-matter", _write(b"# Title\n"), "README.md:1"),
-    "front matter without end": Defect("front-matter", _write(b"---\nlicense: mit\n"), ":1"),
-    "front matter of a list": Defect("front-matter", _write(b"---\n- x\n---\n"), ":2", "- x"),
+    "no front matter": Defect("front-matter", written(b"# Title\n"), "README.md:1"),
+    "front matter without end": Defect("front-matter", written(b"---\nlicense: mit\n"), ":1"),
+    "front matter of a list": Defect("front-matter", written(b"---\n- x\n---\n"), ":2", "- x"),
     "no YAML": Defect("yaml-syntax", edit_front(lambda y: f"a: [\n{y}"), ""),
     "impossible date": Defect("yaml-syntax", edit_front(lambda y: f"{y}d: 2001-02-30\n"), ":2"),
     "alias bomb": Defect("yaml-limit", edit_front(lambda y: _BOMB + y), "README.md:2"),
@@ -201,33 +75,33 @@ DEFECTS: dict[str, Defect] = {
     "inner key twice": Defect(
         "yaml-duplicate", edit_front(lambda y: f"{y}a:\n- {{b: 1, 'b': 2}}\n"), "", "'b': 2"
     ),
-    "norwegian": Defect("field-type", _key("language", ["en", False]), "language/1", "- false"),
-    "title": Defect("field-type", _key("pretty_name", ["x"]), " pretty_name", "pretty_name"),
-    "licence": Defect("license", _key("license", "nonsense"), " license", "nonsense"),
-    "licences": Defect("license", _key("license", ["mit", "apache"]), " license/1", "- apache"),
+    "norwegian": Defect("field-type", with_key("language", ["en", False]), "language/1", "- false"),
+    "title": Defect("field-type", with_key("pretty_name", ["x"]), " pretty_name", "pretty_name"),
+    "licence": Defect("license", with_key("license", "nonsense"), " license", "nonsense"),
+    "licences": Defect("license", with_key("license", ["mit", "apache"]), " license/1", "- apache"),
     "licence without name": Defect(
         "license-other", edit_card(lambda c: c.pop("license_name")), " license", "other"
     ),
     "licence without file": Defect(
-        "license-other", _key("license_link", "LICENSE.txt"), " license_link", "LICENSE.txt"
+        "license-other", with_key("license_link", "LICENSE.txt"), " license_link", "LICENSE.txt"
     ),
     "no licence": Defect("license-missing", edit_card(lambda c: c.pop("license")), " license"),
-    "language": Defect("language", _key("language", "english"), " language", "english"),
-    "size category": Defect("size-categories", _key("size_categories", ["big"]), "/0", "- big"),
+    "language": Defect("language", with_key("language", "english"), " language", "english"),
+    "size category": Defect("size-categories", with_key("size_categories", ["big"]), "/0", "- big"),
     "wrong size": Defect(
-        "size-rows", _key("size_categories", ["1K<n<10K"]), "size_categories/0", "1K<n<10K"
+        "size-rows", with_key("size_categories", ["1K<n<10K"]), "size_categories/0", "1K<n<10K"
     ),
     "annotators": Defect(
-        "annotations-creators", _key("annotations_creators", ["me"]), "_creators/0", "- me"
+        "annotations-creators", with_key("annotations_creators", ["me"]), "_creators/0", "- me"
     ),
     "speakers": Defect(
-        "language-creators", _key("language_creators", ["no-annotation"]), "/0", "no-annotation"
+        "language-creators", with_key("language_creators", ["no-annotation"]), "/0", "no-annotation"
     ),
     "multilinguality": Defect(
-        "multilinguality", _key("multilinguality", "bilingual"), "multilinguality", "bilingual"
+        "multilinguality", with_key("multilinguality", "bilingual"), "multilinguality", "bilingual"
     ),
     "sources": Defect(
-        "source-datasets", _key("source_datasets", ["the web"]), "source_datasets/0", "the web"
+        "source-datasets", with_key("source_datasets", ["the web"]), "source_datasets/0", "the web"
     ),
     "task": Defect(
         "task-categories",
@@ -236,11 +110,13 @@ DEFECTS: dict[str, Defect] = {
         "- matching",
     ),
     "sub-task of another": Defect(
-        "task-ids", _key("task_ids", ["extractive-qa"]), "task_ids/0", "- extractive-qa"
+        "task-ids", with_key("task_ids", ["extractive-qa"]), "task_ids/0", "- extractive-qa"
     ),
-    "one tag": Defect("tags", _key("tags", "image"), " tags", "tags: image"),
-    "number as tag": Defect("tags", _key("tags", ["image", 7]), " tags/1", "- 7"),
-    "configs as mapping": Defect("config-form", _key("configs", {"a": 1}), "configs", "configs:"),
+    "one tag": Defect("tags", with_key("tags", "image"), " tags", "tags: image"),
+    "number as tag": Defect("tags", with_key("tags", ["image", 7]), " tags/1", "- 7"),
+    "configs as mapping": Defect(
+        "config-form", with_key("configs", {"a": 1}), "configs", "configs:"
+    ),
     "split without path": Defect(
         "config-form",
         edit_card(lambda c: c["configs"][1]["data_files"].insert(0, {"split": "more"})),
@@ -261,8 +137,8 @@ DEFECTS: dict[str, Defect] = {
         "configs/3/config_name",
         "images",
     ),
-    "no default": Defect("config-default", _config(0, default=False), " configs", "configs:"),
-    "two defaults": Defect("config-default", _config(1, default=True), " configs", "configs:"),
+    "no default": Defect("config-default", with_config(0, default=False), " configs", "configs:"),
+    "two defaults": Defect("config-default", with_config(1, default=True), " configs", "configs:"),
     "split with a dash": Defect(
         "split-name",
         edit_card(
@@ -290,19 +166,19 @@ DEFECTS: dict[str, Defect] = {
     ),
     "path out of the repository": Defect(
         "data-files-outside",
-        _entry(0, path=["data/images/train-*", "../x.parquet"]),
+        with_files(0, path=["data/images/train-*", "../x.parquet"]),
         "configs/1/data_files/0/path",
         "path:",
     ),
     "address": Defect(
         "data-files-remote",
-        _entry(0, path=["data/images/train-*", "https://example.org/x.parquet"]),
+        with_files(0, path=["data/images/train-*", "https://example.org/x.parquet"]),
         "configs/1/data_files/0/path",
         "path:",
     ),
     "pattern without files": Defect(
         "data-files-empty",
-        _entry(0, path=["data/images/train-*", "data/images/training-*"]),
+        with_files(0, path=["data/images/train-*", "data/images/training-*"]),
         "configs/1/data_files/0/path",
         "path:",
     ),
@@ -318,9 +194,11 @@ DEFECTS: dict[str, Defect] = {
         "configs/1/data_files/1/path",
         "data/images/validation",
     ),
-    "stray file": Defect("data-files-unused", _stray, "data/stray.parquet"),
-    "info as text": Defect("info-form", _key("dataset_info", "x"), "dataset_info", "dataset_info"),
-    "splits as mapping": Defect("info-form", _info(splits={"a": 1}), "1/splits", "splits:"),
+    "stray file": Defect("data-files-unused", add_stray, "data/stray.parquet"),
+    "info as text": Defect(
+        "info-form", with_key("dataset_info", "x"), "dataset_info", "dataset_info"
+    ),
+    "splits as mapping": Defect("info-form", with_info(splits={"a": 1}), "1/splits", "splits:"),
     "info of no config": Defect(
         "info-config",
         edit_card(lambda card: card["dataset_info"].append({"config_name": "more"})),
@@ -337,7 +215,7 @@ DEFECTS: dict[str, Defect] = {
         "splits:",
     ),
     "rows": Defect(
-        "num-examples", _split(num_examples=1), "splits/0/num_examples", "num_examples: 1"
+        "num-examples", with_split(num_examples=1), "splits/0/num_examples", "num_examples: 1"
     ),
     "bytes": Defect(
         "num-bytes",
@@ -351,28 +229,30 @@ DEFECTS: dict[str, Defect] = {
         "num_bytes: 1",
         manifest=True,
     ),
-    "download": Defect("download-size", _info(download_size=1), "/1/download_size", "size: 1"),
-    "sum of bytes": Defect("dataset-size", _info(dataset_size=1), "/1/dataset_size", "size: 1"),
-    "no Parquet": Defect("parquet-unreadable", _damage, _PLACE),
-    "features as text": Defect("features-form", _info(features="x"), "1/features", "features: x"),
+    "download": Defect("download-size", with_info(download_size=1), "/1/download_size", "size: 1"),
+    "sum of bytes": Defect("dataset-size", with_info(dataset_size=1), "/1/dataset_size", "size: 1"),
+    "no Parquet": Defect("parquet-unreadable", damage, _PLACE),
+    "features as text": Defect(
+        "features-form", with_info(features="x"), "1/features", "features: x"
+    ),
     "labels with a gap": Defect(
         "features-form",
-        _column("category", {"dtype": {"class_label": {"names": {"0": "a", "2": "b"}}}}),
+        with_column("category", {"dtype": {"class_label": {"names": {"0": "a", "2": "b"}}}}),
         "1/features",
         "features:",
     ),
-    "type": Defect("features-differ", _column("width", {"dtype": "int64"}), "", "name: width"),
+    "type": Defect("features-differ", with_column("width", {"dtype": "int64"}), "", "name: width"),
     "class names": Defect(
         "features-differ",
-        _column("category", {"dtype": {"class_label": {"names": {"0": "a"}}}}),
+        with_column("category", {"dtype": {"class_label": {"names": {"0": "a"}}}}),
         "",
         "name: category",
     ),
     "length": Defect(
-        "features-differ", _column("bbox", {"sequence": "int32", "length": 5}), "", "name: bbox"
+        "features-differ", with_column("bbox", {"sequence": "int32", "length": 5}), "", "name: bbox"
     ),
-    "type in one file": Defect("features-differ", _rewrite(_cast), "", "name: width"),
-    "class names in one file": Defect("features-differ", _rewrite(_relabelled), "", "category"),
+    "type in one file": Defect("features-differ", rewrite(widened), "", "name: width"),
+    "class names in one file": Defect("features-differ", rewrite(relabelled), "", "category"),
     "column less": Defect(
         "features-differ",
         edit_card(lambda card: card["dataset_info"][1]["features"].pop()),
@@ -380,7 +260,7 @@ DEFECTS: dict[str, Defect] = {
         "features:",
     ),
     "spelling of 4.0": Defect(
-        "features-spelling", _column("bbox", {"list": "int32", "length": 4}), "", "name: bbox"
+        "features-spelling", with_column("bbox", {"list": "int32", "length": 4}), "", "name: bbox"
     ),
     "manifest of text": Defect(
         "manifest-form",
@@ -389,18 +269,18 @@ DEFECTS: dict[str, Defect] = {
         manifest=True,
     ),
     "manifest without files": Defect(
-        "manifest-form", _manifest(lambda m: m.pop("files")), "manifest.json", manifest=True
+        "manifest-form", edit_manifest(lambda m: m.pop("files")), "manifest.json", manifest=True
     ),
     "other size": Defect(
         "manifest-file",
-        _manifest(lambda m: m["files"][0].update(bytes=1)),
+        edit_manifest(lambda m: m["files"][0].update(bytes=1)),
         "manifest.json files/0",
         manifest=True,
     ),
-    "file not listed": Defect("manifest-unlisted", _beside, "stray.parquet", manifest=True),
+    "file not listed": Defect("manifest-unlisted", add_beside, "stray.parquet", manifest=True),
     "counts": Defect(
         "manifest-counts",
-        _manifest(lambda m: m["counts"][0].update(rows=1)),
+        edit_manifest(lambda m: m["counts"][0].update(rows=1)),
         "manifest.json counts/0",
         manifest=True,
     ),
