@@ -1,0 +1,314 @@
+"""A dataset repository on the Hub: what it holds, and the few requests that change it.
+
+All requests go through the client's public methods. Each is attempted several times; what remains
+becomes a `HubError` that says what to do and holds no token.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalTokenNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import validate_repo_id
+
+from rawshelf.errors import HubError, UsageError
+from rawshelf.retry import RAISED, Retry, status_of
+
+Result = TypeVar("Result")
+
+MAIN = "main"
+_DATASET = "dataset"
+# Somebody else is writing, or wrote since we read: read again before trying again.
+_CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
+# User access tokens, headers that carry one, and the signed part of storage URLs.
+_SECRETS = re.compile(r"hf_\w+|(?<=Bearer )\S+|(?<=\?)X-\S+")
+_REMEDY_TOKEN = (
+    "Make a token that may write to this repository at https://huggingface.co/settings/tokens and "
+    "log in with it: hf auth login."
+)
+_REMEDY_RESUME = "Run the same command again: it goes on where this one stopped."
+
+
+class RemoteFile(NamedTuple):
+    """One file of a repository.
+
+    Attributes:
+        bytes: Its size.
+        oid: Its git blob id: of its content, or of the LFS pointer.
+        sha256: Hash of its content, known of LFS files only.
+    """
+
+    bytes: int
+    oid: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class State:
+    """What a repository holds at one moment.
+
+    Attributes:
+        commit: The commit that was read.
+        private: Whether only some see it.
+        files: All files, by path.
+    """
+
+    commit: str
+    private: bool
+    files: Mapping[str, RemoteFile]
+
+
+class Commit(NamedTuple):
+    """A commit that was made.
+
+    Attributes:
+        oid: Its id.
+        url: Where to see it: the pull request, if it opened one.
+    """
+
+    oid: str
+    url: str
+
+
+class Remote:
+    """One dataset repository.
+
+    Attributes:
+        name: As ``user/name``.
+        url: Where people see it.
+    """
+
+    def __init__(self, name: str, *, api: HfApi | None = None, retry: Retry | None = None) -> None:
+        """Name the repository; nothing is asked yet.
+
+        Args:
+            name: As ``user/name``.
+            api: The client; one with the library's own configuration if None.
+            retry: How often to ask again.
+
+        Raises:
+            UsageError: If this is not a name of a repository.
+        """
+        _refuse_name(name)
+        self.name = name
+        self._api = api or HfApi()
+        self._retry = retry or Retry()
+        self.url = f"{self._api.endpoint}/datasets/{name}"
+
+    def account(self) -> str:
+        """Return whose token is in use.
+
+        Raises:
+            HubError: If there is none, or it is not valid, or may only read.
+        """
+        found = self.call("ask who is logged in", self._api.whoami)
+        token = found.get("auth", {}).get("accessToken", {})
+        if token.get("role") == "read":
+            raise self._error("The token may only read.", "a token of role read", _REMEDY_TOKEN)
+        return str(found["name"])
+
+    def state(self, revision: str | None = None) -> State | None:
+        """Return what the repository holds, or None if it, or the revision, does not exist.
+
+        Args:
+            revision: Branch, reference or commit; the main branch if None.
+        """
+        try:
+            info = self._retry.call(lambda: self._api.dataset_info(self.name, revision=revision))
+        except GatedRepoError as error:
+            raise self._explain("read the repository", error) from None
+        except (RepositoryNotFoundError, RevisionNotFoundError):
+            return None
+        except RAISED as error:
+            raise self._explain("read the repository", error) from None
+        return State(str(info.sha), bool(info.private), self.files(str(info.sha)))
+
+    def files(self, commit: str) -> dict[str, RemoteFile]:
+        """Return all files of a commit, by path."""
+
+        def tree() -> list[Any]:
+            return list(
+                self._api.list_repo_tree(
+                    self.name, recursive=True, revision=commit, repo_type=_DATASET
+                )
+            )
+
+        return {
+            entry.path: RemoteFile(entry.size, entry.blob_id, entry.lfs and entry.lfs.sha256)
+            for entry in self.call("list the files", tree)
+            if isinstance(entry, RepoFile)
+        }
+
+    def read(self, path: str, commit: str) -> bytes:
+        """Return the content of a small file."""
+
+        def download() -> bytes:
+            # Not into the client's cache, which is the user's; nothing is left of this.
+            with tempfile.TemporaryDirectory() as folder:
+                found = self._api.hf_hub_download(
+                    self.name, path, repo_type=_DATASET, revision=commit, local_dir=folder
+                )
+                return Path(found).read_bytes()
+
+        return self.call(f"read {path}", download)
+
+    def create(self, *, private: bool) -> None:
+        """Create the repository, unless it exists."""
+        self.call(
+            "create the repository",
+            lambda: self._api.create_repo(
+                self.name, repo_type=_DATASET, private=private, exist_ok=True
+            ),
+        )
+
+    def branch(self, name: str) -> None:
+        """Create a branch that begins at the main one, unless it exists."""
+        self.call(
+            f"create the branch {name}",
+            lambda: self._api.create_branch(
+                self.name, branch=name, repo_type=_DATASET, exist_ok=True
+            ),
+        )
+
+    def pull_request(self, title: str, author: str) -> tuple[str, str] | None:
+        """Return reference and URL of an open pull request of this title, if there is one."""
+
+        def search() -> list[Any]:
+            return list(
+                self._api.get_repo_discussions(
+                    self.name,
+                    repo_type=_DATASET,
+                    discussion_type="pull_request",
+                    discussion_status="open",
+                )
+            )
+
+        for found in self.call("list the pull requests", search):
+            if (found.title, found.author) == (title, author):
+                return str(found.git_reference), str(found.url)
+        return None
+
+    def upload(self, operation: CommitOperationAdd, revision: str, *, propose: bool) -> None:
+        """Send one file's content, unless the Hub has it. No reader sees it before a commit."""
+        self.call(
+            f"send {operation.path_in_repo}",
+            lambda: self._api.preupload_lfs_files(
+                self.name,
+                [operation],
+                repo_type=_DATASET,
+                revision=revision,
+                create_pr=propose,
+            ),
+        )
+
+    def commit(
+        self,
+        operations: Sequence[CommitOperationAdd | CommitOperationDelete],
+        title: str,
+        *,
+        parent: str,
+        revision: str,
+        propose: bool,
+    ) -> Commit:
+        """Make one commit; try once. Only `publish` may raise what this raises.
+
+        Args:
+            operations: What changes.
+            title: The commit's first line.
+            parent: The commit that it must follow.
+            revision: The branch.
+            propose: Open a pull request with it instead.
+
+        Raises:
+            Exception: One of `rawshelf.retry.RAISED`.
+        """
+        made = self._api.create_commit(
+            self.name,
+            operations,
+            commit_message=title,
+            repo_type=_DATASET,
+            revision=revision,
+            parent_commit=parent,
+            create_pr=propose,
+        )
+        return Commit(str(made.oid), str(made.pr_url if propose else made.commit_url))
+
+    def publish(self, attempt: Callable[[], Result]) -> Result:
+        """Repeat what reads the repository, and then commits to it, until that goes through.
+
+        A commit that another one came before, or whose answer was lost, is never sent again as it
+        stands: the attempt reads first.
+        """
+        try:
+            return self._retry.call(attempt, _CONFLICTS)
+        except RAISED as error:
+            raise self._explain("commit", error) from None
+
+    def call(self, what: str, action: Callable[[], Result]) -> Result:
+        """Return what a request returns, trying again while that may help.
+
+        Raises:
+            HubError: If it does not.
+        """
+        try:
+            return self._retry.call(action)
+        except RAISED as error:
+            raise self._explain(what, error) from None
+
+    def _explain(self, what: str, error: Exception) -> HubError:
+        status = status_of(error)
+        if isinstance(error, LocalTokenNotFoundError):
+            return self._error("Nobody is logged in to the Hub.", "no token", _REMEDY_TOKEN)
+        found = self._scrubbed(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        if status == HTTPStatus.UNAUTHORIZED:
+            return self._error("The Hub does not accept the token.", found, _REMEDY_TOKEN)
+        if isinstance(error, GatedRepoError):
+            remedy = f"Ask for access at {self.url}, or choose a repository of your own."
+            return self._error("The repository is gated.", found, remedy)
+        if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            return self._error(f"The token gives no right to {what}.", found, _REMEDY_TOKEN)
+        if status in _CONFLICTS:
+            what = "Others kept changing the repository meanwhile; nothing was changed."
+            return self._error(what, found, _REMEDY_RESUME)
+        if status is not None and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.TOO_MANY_REQUESTS:
+            remedy = f"Mend what the answer names. {_REMEDY_RESUME}"
+            return self._error(f"The Hub refuses to {what}.", found, remedy)
+        return self._error(f"The Hub could not be made to {what}.", found, _REMEDY_RESUME)
+
+    def _error(self, what: str, found: str, remedy: str) -> HubError:
+        return HubError(what, archive=self.url, found=found, remedy=remedy)
+
+    def _scrubbed(self, text: str) -> str:
+        for token in (self._api.token, get_token()):
+            if isinstance(token, str) and token:
+                text = text.replace(token, "***")
+        return _SECRETS.sub("***", text)
+
+
+def _refuse_name(name: str) -> None:
+    try:
+        validate_repo_id(name)
+        valid = name.count("/") == 1
+    except HFValidationError:
+        valid = False
+    if not valid:
+        raise UsageError(
+            "This is not the name of a repository.",
+            found=name,
+            expected="USER/REPO, of letters, digits, '-', '_' and '.'",
+            remedy="Name it as in the address https://huggingface.co/datasets/USER/REPO.",
+        )
