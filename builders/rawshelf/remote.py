@@ -17,13 +17,11 @@ from typing import Any, NamedTuple, TypeVar
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 from huggingface_hub.errors import (
     GatedRepoError,
-    HFValidationError,
     LocalTokenNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import validate_repo_id
 
 from rawshelf.errors import HubError, UsageError
 from rawshelf.retry import RAISED, Retry, status_of
@@ -32,11 +30,13 @@ Result = TypeVar("Result")
 
 MAIN = "main"
 _DATASET = "dataset"
+# At most 96 characters each, as the client checks too.
+_NAME = re.compile(r"[A-Za-z0-9_-][\w.-]{0,95}/[A-Za-z0-9_-][\w.-]{0,95}", re.ASCII)
 # Somebody else is writing, or wrote since we read: read again before trying again.
 _CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 # User access tokens, headers that carry one, and the signed part of storage URLs.
 _SECRETS = re.compile(r"hf_\w+|(?<=Bearer )\S+|(?<=\?)X-\S+")
-_REMEDY_TOKEN = (
+_REMEDY_LOGIN = (
     "Make a token that may write to this repository at https://huggingface.co/settings/tokens and "
     "log in with it: hf auth login."
 )
@@ -118,7 +118,7 @@ class Remote:
         found = self.call("ask who is logged in", self._api.whoami)
         token = found.get("auth", {}).get("accessToken", {})
         if token.get("role") == "read":
-            raise self._error("The token may only read.", "a token of role read", _REMEDY_TOKEN)
+            raise self._error("The token may only read.", "a token of role read", _REMEDY_LOGIN)
         return str(found["name"])
 
     def state(self, revision: str | None = None) -> State | None:
@@ -148,7 +148,9 @@ class Remote:
             )
 
         return {
-            entry.path: RemoteFile(entry.size, entry.blob_id, entry.lfs and entry.lfs.sha256)
+            entry.path: RemoteFile(
+                entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None
+            )
             for entry in self.call("list the files", tree)
             if isinstance(entry, RepoFile)
         }
@@ -270,42 +272,35 @@ class Remote:
             raise self._explain(what, error) from None
 
     def _explain(self, what: str, error: Exception) -> HubError:
-        status = status_of(error)
-        if isinstance(error, LocalTokenNotFoundError):
-            return self._error("Nobody is logged in to the Hub.", "no token", _REMEDY_TOKEN)
-        found = self._scrubbed(f"{type(error).__name__}: {' '.join(str(error).split())}")
-        if status == HTTPStatus.UNAUTHORIZED:
-            return self._error("The Hub does not accept the token.", found, _REMEDY_TOKEN)
-        if isinstance(error, GatedRepoError):
-            remedy = f"Ask for access at {self.url}, or choose a repository of your own."
-            return self._error("The repository is gated.", found, remedy)
-        if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
-            return self._error(f"The token gives no right to {what}.", found, _REMEDY_TOKEN)
-        if status in _CONFLICTS:
-            what = "Others kept changing the repository meanwhile; nothing was changed."
-            return self._error(what, found, _REMEDY_RESUME)
-        if status is not None and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.TOO_MANY_REQUESTS:
-            remedy = f"Mend what the answer names. {_REMEDY_RESUME}"
-            return self._error(f"The Hub refuses to {what}.", found, remedy)
-        return self._error(f"The Hub could not be made to {what}.", found, _REMEDY_RESUME)
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        for secret in (self._api.token, get_token()):
+            if isinstance(secret, str) and secret:
+                text = text.replace(secret, "***")
+        happened, remedy = _reason(what, error)
+        return self._error(happened, _SECRETS.sub("***", text), remedy)
 
     def _error(self, what: str, found: str, remedy: str) -> HubError:
         return HubError(what, archive=self.url, found=found, remedy=remedy)
 
-    def _scrubbed(self, text: str) -> str:
-        for token in (self._api.token, get_token()):
-            if isinstance(token, str) and token:
-                text = text.replace(token, "***")
-        return _SECRETS.sub("***", text)
+
+def _reason(what: str, error: Exception) -> tuple[str, str]:
+    """Say why a request failed for good, and what the user can do."""
+    status = status_of(error) or 0
+    if isinstance(error, LocalTokenNotFoundError):
+        return "Nobody is logged in to the Hub.", _REMEDY_LOGIN
+    if isinstance(error, GatedRepoError):
+        return "The repository is gated.", "Ask for access on its page, or choose one of your own."
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+        return f"The Hub does not let this token {what}.", _REMEDY_LOGIN
+    if status in _CONFLICTS:
+        return "Others kept changing the repository; nothing was committed.", _REMEDY_RESUME
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.TOO_MANY_REQUESTS:
+        return f"The Hub refuses to {what}.", f"Mend what the answer names. {_REMEDY_RESUME}"
+    return f"The Hub could not be made to {what}.", _REMEDY_RESUME
 
 
 def _refuse_name(name: str) -> None:
-    try:
-        validate_repo_id(name)
-        valid = name.count("/") == 1
-    except HFValidationError:
-        valid = False
-    if not valid:
+    if not _NAME.fullmatch(name):
         raise UsageError(
             "This is not the name of a repository.",
             found=name,

@@ -22,11 +22,13 @@ Result = TypeVar("Result")
 
 # Of the HTTP library in use, its root included: failures without an answer derive from that alone.
 _TRANSPORT = tuple(
-    kind for kind in HfHubHTTPError.__mro__ if kind.__module__.split(".")[0] != "builtins"
+    kind
+    for kind in HfHubHTTPError.__mro__
+    if issubclass(kind, Exception) and kind.__module__ != Exception.__module__
 )
-# What the client lets out: failed uploads are RuntimeErrors around the real one, errors of Xet too;
-# a refusal of the LFS store or of the card is a ValueError, as is an answer that breaks off in JSON.
-RAISED = (*_TRANSPORT, OSError, RuntimeError, ValueError)
+# What the client lets out. A failed upload is a RuntimeError around the real one, errors of Xet are
+# RuntimeErrors too; a card or an object that is refused, and broken JSON, are ValueErrors.
+RAISED: tuple[type[Exception], ...] = (*_TRANSPORT, OSError, RuntimeError, ValueError)
 
 _TEMPORARY = frozenset(
     {
