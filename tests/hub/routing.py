@@ -1,8 +1,8 @@
 """Which endpoint answers which request.
 
 The kinds are `whoami`, `create`, `delete`, `validate-yaml`, `info`, `settings`, `auth-check`,
-`refs`, `branch`, `tag`, `discussions`, `commits`, `tree`, `paths-info`, `preupload`, `lfs-batch`, `lfs-put`,
-`xet-token`, `commit` and `resolve`.
+`refs`, `branch`, `tag`, `discussions`, `commits`, `tree`, `paths-info`, `preupload`, `lfs-batch`,
+`lfs-put`, `xet-token`, `commit` and `resolve`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A progress bar for work that is counted in bytes."""
+"""Work that is counted in bytes: a progress bar, and sizes for people."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ class BytesBar(tqdm):  # type: ignore[type-arg] # generic in the stubs only
 def bytes_bar() -> BytesBar:
     """Return a bar on standard error."""
     return BytesBar(unit="B", unit_scale=True, disable=None, leave=False)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in units of 1000."""
+    return str(tqdm.format_sizeof(count, "B"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 
 import click
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from rawshelf.commands.progress import bytes_bar
+from rawshelf.commands.progress import bytes_bar, size
 from rawshelf.errors import UsageError
 from rawshelf.proposal import DELETE, Proposal
 from rawshelf.publish import Pushed, PushOptions, push
@@ -66,7 +67,7 @@ def push_command(
 
         def confirm(proposal: Proposal) -> bool:
             bar.clear()
-            _show(proposal)
+            click.echo("\n".join(_lines(proposal)), err=True)  # the result alone goes to stdout
             return _confirmed(proposal, yes=yes, have_rights=have_rights)
 
         done = push(out, repository, options, confirm=confirm, advance=bar.advance)
@@ -76,20 +77,18 @@ def push_command(
     _tell(done)
 
 
-def _show(proposal: Proposal) -> None:
-    """Show terms, place and changes; not on standard output, which is for the result."""
+def _lines(proposal: Proposal) -> Iterator[str]:
+    """Yield place, terms and changes for people."""
     seen = "private" if proposal.private else "PUBLIC"
     state = "exists" if proposal.exists else "new"
-    lines = [
-        f"{proposal.release.title} -> {proposal.url} ({proposal.target}; {state}, {seen})",
-        f"Terms: {proposal.release.licence}",
-        *(f"  {c.action:8}{c.path}  {c.bytes / 1e6:,.1f} MB" for c in proposal.work),
-        ", ".join(f"{action} {count:,}" for action, count in proposal.counts.items())
-        + f" files; {proposal.bytes / 1e6:,.1f} MB to send at most",
-    ]
+    yield f"{proposal.release.title} -> {proposal.url} ({proposal.target}; {state}, {seen})"
+    yield f"Terms: {proposal.release.licence}"
+    for change in proposal.work:
+        yield f"  {change.action:8}{change.path}  {size(change.bytes)}"
+    counts = ", ".join(f"{action} {count:,}" for action, count in proposal.counts.items())
+    yield f"Files: {counts}; {size(proposal.bytes)} to send at most."
     if proposal.counts[DELETE]:
-        lines.append("Deleted are only files that an earlier push put there.")
-    click.echo("\n".join(lines), err=True)
+        yield "Deleted are only files that an earlier push put there."
 
 
 def _confirmed(proposal: Proposal, *, yes: bool, have_rights: bool) -> bool:
@@ -119,8 +118,7 @@ def _confirmed(proposal: Proposal, *, yes: bool, have_rights: bool) -> bool:
 
 def _tell(done: Pushed) -> None:
     if done.commit is None:
-        _show(done.proposal)
-        click.echo("Dry run: nothing was changed.")
+        click.echo("\n".join([*_lines(done.proposal), "Dry run: nothing was changed."]))
     elif done.changed:
         click.echo(f"Published, and every file checked: {done.url}")
     else:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from rawshelf.commands.progress import bytes_bar
+from rawshelf.commands.progress import bytes_bar, size
 from rawshelf.errors import UsageError
 from rawshelf.remote import Remote
 from rawshelf.verify import Verdict, verify_folder, verify_hub
@@ -68,7 +68,7 @@ def _verdicts(out: str | None, hub: str | None, revision: str | None) -> Iterato
 
 def _lines(verdict: Verdict) -> Iterator[str]:
     """Yield a verdict for people: a line that sums up, then one for each difference and note."""
-    summary = f"{verdict.files:,} files, {verdict.rows:,} rows, {verdict.bytes / 1e6:,.1f} MB"
+    summary = f"{verdict.files:,} files, {verdict.rows:,} rows, {size(verdict.bytes)}"
     yield f"{verdict.place}: {verdict.dataset}, build {verdict.build[:12]}: {summary}"
     for found in verdict.differences:
         yield f"  DIFFERS {found.path}: {found.what}"
