@@ -272,7 +272,9 @@ class Remote:
             raise self._explain(what, error) from None
 
     def _explain(self, what: str, error: Exception) -> HubError:
-        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        # A failed upload says which file only; why, says its cause.
+        cause = error.__cause__ if isinstance(error, RuntimeError) else None
+        text = " ".join(f"{type(cause or error).__name__}: {cause or error}".split())
         for secret in (self._api.token, get_token()):
             if isinstance(secret, str) and secret:
                 text = text.replace(secret, "***")
