@@ -94,7 +94,7 @@ class Desk:
 @contextmanager
 def desk() -> Iterator[Desk]:
     """Open a hub, and sign in."""
-    with Hub() as hub, online():
+    with Hub() as hub, online(hub):
         yield Desk(hub)
 
 
