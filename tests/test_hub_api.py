@@ -1,9 +1,11 @@
 """The local Hub under `HfApi`: what it takes, whom it lets in, what it says."""
 
 import hashlib
+import http.client
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -240,6 +242,8 @@ def test_metadata_that_is_missing_is_warned_of(api: HfApi, repo: str) -> None:
             {"a": b"1", "manifest.json": b'{"files": [{"path": "a", "sha256": "0"}]}'},
             "a has other bytes",
         ),
+        ({"manifest.json": b"{}"}, "manifest.json: no list of files"),
+        ({"README.md": b"---\nconfigs: {}\n---\n"}, '"configs" must be a list of mappings'),
     ],
 )
 def test_a_violation_is_noted(changes: dict[str, bytes | None], violation: str) -> None:
@@ -275,6 +279,13 @@ def test_a_token_that_reads_cannot_write(hub: Hub, api: HfApi, reader: HfApi, re
     with pytest.raises(HfHubHTTPError) as error:
         reader.create_repo("me/new", repo_type="dataset")
     assert (status(error), hub.exists("me/new")) == (403, False)
+    address = f"/api/datasets/{repo}/auth-check/write"
+    for client, expected in ((api, 200), (reader, 403)):
+        headers = {"Authorization": f"Bearer {client.token}"}
+        connection = http.client.HTTPConnection(urlsplit(hub.url).netloc)
+        connection.request("GET", address, headers=headers)
+        assert connection.getresponse().status == expected
+        connection.close()
 
 
 def test_no_one_writes_to_what_is_others(nobody: HfApi, stranger: HfApi, repo: str) -> None:

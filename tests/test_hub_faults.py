@@ -172,9 +172,9 @@ def test_which_request_has_the_fault(hub: Hub, api: HfApi) -> None:
     hub.reset_requests()
     hub.inject(Fault(request=2, times=2, status=500))
     api.list_repo_refs(REPO, repo_type="dataset")
-    for call in (api.dataset_info, api.whoami):
+    for _ in range(2):
         with pytest.raises(HfHubHTTPError):
-            call(*[REPO][: call is not api.whoami])
+            api.dataset_info(REPO)
     assert [request.status for request in hub.requests] == [200, 500, 500]
 
 
@@ -241,8 +241,10 @@ def test_a_missing_file_tells_the_commit(hub: Hub, raw: http.client.HTTPConnecti
 
 
 def test_a_client_may_go_in_the_middle(hub: Hub, raw: http.client.HTTPConnection) -> None:
-    hub.commit(REPO, {"a.parquet": CONTENT * 40})
+    # More than the buffers of both ends hold, which is what Linux lets them grow to.
+    content = CONTENT * 128
+    hub.commit(REPO, {"a.parquet": content})
     raw.request("GET", f"/datasets/{REPO}/resolve/main/a.parquet")
     raw.getresponse().read(10)
     raw.close()
-    assert hub.requests[-1].sent < len(CONTENT) * 40
+    assert hub.requests[-1].sent < len(content)

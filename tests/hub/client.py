@@ -63,7 +63,8 @@ def online(hub: Hub) -> Iterator[None]:
     forget = utils.close_session if hasattr(utils, "close_session") else utils.reset_sessions
     with (
         patch.object(constants, "HF_HUB_OFFLINE", new=False),
-        patch.object(constants, "HF_HUB_DISABLE_XET", new=True),
+        # The first versions with Xet have no such switch; they ask the hub.
+        patch.object(constants, "HF_HUB_DISABLE_XET", new=True, create=True),
         patch.object(constants, "ENDPOINT", new=hub.url),
         patch.object(constants, "HUGGINGFACE_CO_URL_TEMPLATE", new=template),
         # 0.x has a copy of it here, 2.x has none.

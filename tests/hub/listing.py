@@ -265,7 +265,7 @@ def _card_data(service: Service, commit: Commit) -> dict[str, Any] | None:
     entry = commit.tree.get("README.md")
     content = None if entry is None else service.store.read(entry)
     try:
-        return None if content is None else front_matter(content.decode())
+        return None if content is None else front_matter(content.decode(errors="replace"))
     except CardError:
         return None
 
