@@ -267,6 +267,8 @@ def test_from_a_release_to_the_hub_in_one_go(
 ) -> None:
     """Convert, verify, push; further options reach the push."""
     script = repository_root / "scripts" / "push_to_hub.py"
+    if not script.exists():
+        pytest.skip("the script is in a checkout only")
     steps = ("spair71k", conversion.raw, tmp_path / "out", REPO)
 
     done = shell.python(script, *steps, "--yes", "--revision", "v1")
