@@ -73,7 +73,7 @@ def test_no_shard_is_without_a_row() -> None:
     assert [1, 2, 2, 4] == [shard_count(900 * MB, rows) for rows in (1, 2, 3, 4)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     rows=st.integers(1, 60_000),
     shards=st.sampled_from([1, 2, 4, 8, 32]),
@@ -97,7 +97,7 @@ def test_rows_are_spread_evenly_at_every_level(rows: int, shards: int, groups: i
                 assert max(read) - min(read) <= 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     rows=st.lists(st.tuples(st.integers(-1, 7), st.integers(-1, 7), st.integers(0, 2)), min_size=1),
     sizes=st.lists(st.integers(0, 40), min_size=8, max_size=8),
@@ -128,7 +128,7 @@ def test_groups_are_found_beyond_the_first_window() -> None:
     assert [30_000, 50_000] == actual
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 30 * MB), min_size=1, max_size=60), st.sampled_from([1, 2, 4, 8]))
 def test_even_groups_keep_within_the_limit_or_are_refused(sizes: list[int], shards: int) -> None:
     """No row group passes 25 MB, but one that is a single larger image."""

@@ -50,7 +50,7 @@ class Output:
         root: The folder.
         work: Where everything unfinished stands.
         staged: Folder below which shards are written.
-        key: What the conversion depends on.
+        key: What this run depends on.
         plan: Folder of this run's planned tables; there is none before `prepare`.
     """
 
@@ -59,8 +59,8 @@ class Output:
 
         Args:
             root: The output folder; it need not exist.
-            key: What the conversion depends on: input, code and options. Shards of another key are
-                never taken up.
+            key: What this run depends on: the state of the input (its files' times, for one), code
+                and options. Shards of another key are never taken up.
         """
         self.root = Path(os.path.abspath(root))
         self.work = self.root / WORK
@@ -197,35 +197,15 @@ class Output:
         return self._read_manifest(self.root / MANIFEST)
 
     def _read_manifest(self, path: Path) -> dict[str, Any] | None:
-        if not path.exists():
-            return None
-        try:
-            return parse_manifest(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise self.unreadable(str(error)) from error
+        return parse_manifest(path.read_bytes(), str(self.root)) if path.exists() else None
 
     def records_of(self, manifest: dict[str, Any]) -> list[ShardRecord]:
-        """Return the shards that a manifest names.
-
-        Raises:
-            OutputError: If a manifest names anything else than shards.
-        """
-        try:
-            return shards_of(manifest)
-        except ValueError as error:
-            raise self.unreadable(str(error)) from error
+        """Return the shards that a manifest names, see `shards_of`."""
+        return shards_of(manifest, str(self.root))
 
     def unreadable(self, found: str) -> OutputError:
         """Build the error for a manifest that is of another version, or no manifest."""
-        return OutputError(
-            "The output's manifest is not one that this version reads.",
-            archive=str(self.root),
-            member=MANIFEST,
-            field="format",
-            found=found,
-            expected=f"format {MANIFEST_FORMAT}",
-            remedy="Choose a new folder, or use the version of rawshelf that wrote it.",
-        )
+        return _unreadable(found, str(self.root))
 
     def refuse_other(self, found: str, expected: str) -> OutputError:
         """Build the error for an output that holds another conversion."""
@@ -259,11 +239,11 @@ class Output:
     def _record_path(self, shard: str) -> Path:
         return self._records / f"{shard}.json"
 
-    def publish(self, records: list[ShardRecord], manifest: str, card: str) -> None:
+    def publish(self, records: list[ShardRecord], manifest: dict[str, Any], card: str) -> None:
         """Move all shards to their places, then write the manifest, then the card."""
         kept = {record.path for record in records}
         found = self.manifest()
-        if found is not None and found.get("key") != self.key:
+        if found is not None and found.get("key") != manifest["key"]:
             (self.root / CARD).unlink(missing_ok=True)
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
@@ -273,7 +253,8 @@ class Output:
             with suppress(OSError):
                 (self.root / path).parent.rmdir()  # fails while it holds other shards
         self._move(records)
-        self._write_text(self.root / MANIFEST, manifest)
+        text = json.dumps(manifest, indent=1, ensure_ascii=False)
+        self._write_text(self.root / MANIFEST, f"{text}\n")
         self._write_text(self.root / CARD, card)
         for folder in (self._all_records, Path(self.parts)):
             shutil.rmtree(folder, ignore_errors=True)
@@ -296,36 +277,53 @@ class Output:
             Path(temporary).write_text(text, encoding="utf-8")
 
 
-def parse_manifest(text: str | bytes) -> dict[str, Any]:
-    """Return the content of a manifest.
+def parse_manifest(text: bytes, place: str) -> dict[str, Any]:
+    """Return what a manifest's text says.
+
+    Args:
+        text: The file, UTF-8.
+        place: Where it stands, for error messages.
 
     Raises:
-        ValueError: If it is not one that this version reads; says what was found.
+        OutputError: If it is not one that this version reads.
     """
-    found = json.loads(text)
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise _unreadable(str(error), place) from error
     if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
         other = found.get("format") if isinstance(found, dict) else type(found).__name__
-        msg = f"format {other}"
-        raise ValueError(msg)
+        raise _unreadable(f"format {other}", place)
     return found
 
 
-def shards_of(manifest: Mapping[str, Any]) -> list[ShardRecord]:
+def shards_of(manifest: Mapping[str, Any], place: str) -> list[ShardRecord]:
     """Return the shards that a manifest names.
 
     Raises:
-        ValueError: If it names anything else; says what was found.
+        OutputError: If it names anything else than shards.
     """
     try:
         records = [ShardRecord.from_json(values) for values in manifest["files"]]
         strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
     except (KeyError, TypeError) as error:
-        msg = f"files that are no list of shards ({error})"
-        raise ValueError(msg) from error
+        raise _unreadable(f"files that are no list of shards ({error})", place) from error
     if strange:
-        msg = f"a file {strange[0]!r}"
-        raise ValueError(msg)
+        raise _unreadable(f"a file {strange[0]!r}", place)
     return records
+
+
+def _unreadable(found: str, place: str) -> OutputError:
+    return OutputError(
+        "The output's manifest is not one that this version reads.",
+        archive=place,
+        member=MANIFEST,
+        field="format",
+        found=found,
+        expected=f"format {MANIFEST_FORMAT}",
+        remedy="Convert the release again into a new folder, or use the version of rawshelf that "
+        "wrote this: a newer one if the format is newer.",
+    )
 
 
 def _discard(folder: Path) -> None:

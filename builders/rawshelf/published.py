@@ -13,7 +13,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from rawshelf import catalog
-from rawshelf.errors import SourceError, UsageError
+from rawshelf.errors import OutputError, SourceError, UsageError
 from rawshelf.members import read_errors
 from rawshelf.output import MANIFEST, MANIFEST_FORMAT, parse_manifest, shards_of
 from rawshelf.parquet import ShardRecord
@@ -155,19 +155,27 @@ def reaching(place: str, member: str | None = None) -> Iterator[None]:
 def _opened(place: str, filesystem: Any, root: str) -> Published:
     try:
         with reaching(place, MANIFEST):
-            manifest = parse_manifest(_read(filesystem, f"{root}/{MANIFEST}"))
-            files = tuple(shards_of(manifest))
+            text = _read(filesystem, f"{root}/{MANIFEST}")
+        manifest = parse_manifest(text, place)
+        files = tuple(shards_of(manifest, place))
     except SourceError as error:
-        absent = isinstance(error.__cause__, FileNotFoundError)
-        raise UsageError(
-            "This is not a conversion that this version of rawshelf reads.",
-            archive=place,
-            member=MANIFEST,
-            found="no such file" if absent else error.found,
-            expected=f"a manifest of format {MANIFEST_FORMAT}, as `rawshelf convert` writes",
-            remedy=f"{_REMEDY_PLACE} Other datasets are read by datasets.load_dataset.",
-        ) from error
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        raise _no_conversion(place, "no such file") from error
+    except OutputError as error:
+        raise _no_conversion(place, error.found) from error
     return Published(place, filesystem, root, str(manifest["dataset"]), files)
+
+
+def _no_conversion(place: str, found: object) -> UsageError:
+    return UsageError(
+        "This is not a conversion that this version of rawshelf reads.",
+        archive=place,
+        member=MANIFEST,
+        found=found,
+        expected=f"a manifest of format {MANIFEST_FORMAT}, as `rawshelf convert` writes",
+        remedy=f"{_REMEDY_PLACE} Other datasets are read by datasets.load_dataset.",
+    )
 
 
 def _read(filesystem: Any, path: str) -> bytes:

@@ -249,7 +249,7 @@ def _regular(service: Service, value: Mapping[str, Any]) -> Entry:
     content = value["content"].encode()
     if value.get("encoding") == "base64":
         content = base64.b64decode(content)
-    if value["path"] == "README.md" and (errors := validate(content.decode())[0]):
+    if value["path"] == "README.md" and (errors := validate(content.decode(errors="replace"))[0]):
         raise Refusal(400, f"Invalid metadata in README.md: {'; '.join(errors)}")
     return service.store.add(content, lfs=False)
 

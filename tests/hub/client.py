@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from huggingface_hub import constants, utils
+from huggingface_hub import constants, file_download, utils
 
 from tests.hub.server import Hub
 
@@ -52,16 +52,23 @@ def run(
 
 
 @contextmanager
-def online() -> Iterator[None]:
+def online(hub: Hub) -> Iterator[None]:
     """Let huggingface_hub make requests from this process, which otherwise is offline.
 
-    Xet is off: huggingface_hub 2 uploads through it wherever hf_xet is installed.
+    Xet is off: huggingface_hub 2 uploads through it wherever hf_xet is installed. The endpoint
+    is set for 0.x, which reads the address of a new commit with it, whatever `HfApi` was given.
     """
+    template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
     # 0.x settles the question of being offline when it makes a session, 2.x with each request.
     forget = utils.close_session if hasattr(utils, "close_session") else utils.reset_sessions
     with (
         patch.object(constants, "HF_HUB_OFFLINE", new=False),
-        patch.object(constants, "HF_HUB_DISABLE_XET", new=True),
+        # The first versions with Xet have no such switch; they ask the hub.
+        patch.object(constants, "HF_HUB_DISABLE_XET", new=True, create=True),
+        patch.object(constants, "ENDPOINT", new=hub.url),
+        patch.object(constants, "HUGGINGFACE_CO_URL_TEMPLATE", new=template),
+        # 0.x has a copy of it here, 2.x has none.
+        patch.object(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", new=template, create=True),
     ):
         forget()
         try:

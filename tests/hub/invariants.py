@@ -9,7 +9,7 @@ from typing import Any
 
 from fsspec.utils import glob_translate
 
-from tests.hub.cards import CardError, front_matter
+from tests.hub.cards import front_matter, validate
 from tests.hub.store import Entry
 
 Read = Callable[[Entry], bytes | None]
@@ -32,16 +32,16 @@ def _of_card(tree: Mapping[str, Entry], read: Read) -> Iterator[str]:
     content = _content("README.md", tree, read)
     if content is None:
         return
-    try:
-        metadata = front_matter(content.decode())
-    except CardError as error:
-        yield f"README.md: {error}"
+    text = content.decode(errors="replace")
+    errors, _ = validate(text)
+    if errors:
+        yield from (f"README.md: {error}" for error in errors)
         return
-    for config in (metadata or {}).get("configs") or []:
+    for config in (front_matter(text) or {}).get("configs") or []:
         for pattern in _patterns(config.get("data_files")):
             path = f"{config['data_dir']}/{pattern}" if "data_dir" in config else pattern
             if "://" not in path and not _matches(path, tree):
-                name = config.get("config_name")
+                name = config["config_name"]
                 yield f"README.md: config {name!r} names {path!r}, which matches no file"
 
 
@@ -66,12 +66,17 @@ def _of_manifest(tree: Mapping[str, Entry], read: Read) -> Iterator[str]:
     content = _content("manifest.json", tree, read)
     if content is None:
         return
-    for file in json.loads(content)["files"]:
-        entry = tree.get(file["path"])
+    try:
+        files = {file["path"]: file["sha256"] for file in json.loads(content)["files"]}
+    except (ValueError, LookupError, TypeError) as error:
+        yield f"manifest.json: no list of files: {error!r}"
+        return
+    for path, sha256 in files.items():
+        entry = tree.get(path)
         if entry is None:
-            yield f"manifest.json: {file['path']} is not there"
-        elif entry.sha256 != file["sha256"]:
-            yield f"manifest.json: {file['path']} has other bytes"
+            yield f"manifest.json: {path} is not there"
+        elif entry.sha256 != sha256:
+            yield f"manifest.json: {path} has other bytes"
 
 
 def _content(path: str, tree: Mapping[str, Entry], read: Read) -> bytes | None:

@@ -32,8 +32,7 @@ class XetStorage:
         """
         words = bytes.fromhex(sha256)
         stored = b"".join(words[at : at + 8][::-1] for at in range(0, 32, 8))
-        files = (path for path in self.folder.rglob("*") if path.is_file())
-        return any(stored in path.read_bytes() for path in files)
+        return any(stored in shard.read_bytes() for shard in self.folder.rglob("shards/*.mdb"))
 
 
 class Service:

@@ -123,7 +123,8 @@ class Repository:
             author: Name of an account.
         """
         parent = self.branches.get(branch)
-        tree = dict(self.history[parent].tree) if parent is not None else {}
+        old = self.history[parent].tree if parent is not None else {}
+        tree = dict(old)
         for path, entry in changes.items():
             if entry is None:
                 tree.pop(path, None)
@@ -134,7 +135,7 @@ class Repository:
             title=title,
             description=description,
             parent=parent,
-            paths=tuple(changes),
+            paths=tuple(path for path in changes if tree.get(path) != old.get(path)),
             author=author,
             date=datetime.now(UTC),
             tree=dict(sorted(tree.items())),

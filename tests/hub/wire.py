@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(route, url.query, request, self.server.faults.due(request))
             except _CutError:
                 self.close_connection = True
-                _reset(self.connection)
+                _shut(self.connection)
             except ConnectionError:
                 self.close_connection = True
 
@@ -112,9 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(
         self, route: routing.Route, query: str, request: Request, faults: list[Fault]
     ) -> None:
-        time.sleep(sum(fault.delay for fault in faults))
+        if delay := sum(fault.delay for fault in faults):
+            time.sleep(delay)
         cut = next((fault.cut for fault in faults if fault.cut is not None), None)
         body = self._body(request, half=cut == "upload")
+        if cut == "upload":
+            _reset_at_close(self.connection)
         if cut in {"before", "upload"}:
             raise _CutError
         for fault in faults:
@@ -186,7 +189,6 @@ def _shut(connection: socket.socket) -> None:
         return
 
 
-def _reset(connection: socket.socket) -> None:
-    """Let the client see the connection end at once, with what it still sends unread."""
+def _reset_at_close(connection: socket.socket) -> None:
+    """Let the client see the end at once, not only when its buffers are full."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    _shut(connection)
