@@ -14,6 +14,7 @@ from rawshelf.commands.demo import demo_command
 from rawshelf.commands.describe import info, list_command
 from rawshelf.commands.export import export_command
 from rawshelf.commands.inspect import inspect_command
+from rawshelf.commands.preview import preview_command
 
 _INTERRUPTED, _TERMINATED = 130, 143
 _EXIT_CODES = "\b\n" + "\n".join(
@@ -31,6 +32,7 @@ cli.add_command(list_command)
 cli.add_command(info)
 cli.add_command(inspect_command)
 cli.add_command(convert_command)
+cli.add_command(preview_command)
 cli.add_command(export_command)
 cli.add_command(demo_command)
 

@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -32,10 +32,12 @@ WORK = ".rawshelf"
 MANIFEST = "manifest.json"
 CARD = "README.md"
 DATA = "data"
+ASSETS = "assets"
 MANIFEST_FORMAT = 1
 
 _REPLACED = "replaced.json"
 _SHARD = re.compile(r"data/\w+/\w+-\d{5}-of-\d{5}\.parquet")
+_ASSET = re.compile(rf"{ASSETS}/[\w-]+\.png")
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _REMEDY_FOREIGN = "Choose a new folder. rawshelf never deletes what it did not write."
 _REMEDY_OTHER = (
@@ -138,7 +140,9 @@ class Output:
         if not (self.root / MANIFEST).exists():
             # Without a manifest there was no publication: even a card is somebody else's.
             top = {path.name for path in self.root.iterdir() if path.name[0] != "."}
-            foreign += top - {DATA}
+            assets = {path.split("/")[1] for path in self._known_assets()}
+            held = {path.name for path in (self.root / ASSETS).glob("*")}
+            foreign += top - {DATA} - ({ASSETS} if held <= assets else set())
         if foreign:
             raise OutputError(
                 "The output holds files that rawshelf did not write.",
@@ -159,6 +163,11 @@ class Output:
         for folder in self._all_records.glob("*"):
             known |= {_relative(path.with_suffix(""), folder) for path in folder.rglob("*.json")}
         return known
+
+    def _known_assets(self) -> set[str]:
+        """Return the paths of all pictures that rawshelf put below assets/."""
+        manifests = (self.manifest(), self._read_manifest(self.work / _REPLACED))
+        return {path for found in manifests if found for path in self.assets_of(found)}
 
     def prepare(self) -> None:
         """Make room for this run; sweep what an interrupted one left and this one cannot use."""
@@ -223,6 +232,21 @@ class Output:
             raise self.unreadable(f"a file {strange[0]!r}")
         return records
 
+    def assets_of(self, manifest: dict[str, Any]) -> list[str]:
+        """Return the paths of the pictures that a manifest names.
+
+        Raises:
+            OutputError: If a manifest names anything else than pictures.
+        """
+        try:
+            paths = [str(asset["path"]) for asset in manifest.get("assets", ())]
+        except (KeyError, TypeError) as error:
+            raise self.unreadable(f"assets that are no list of pictures ({error})") from error
+        strange = [path for path in paths if not _ASSET.fullmatch(path)]
+        if strange:
+            raise self.unreadable(f"an asset {strange[0]!r}")
+        return paths
+
     def unreadable(self, found: str) -> OutputError:
         """Build the error for a manifest that is of another version, or no manifest."""
         return OutputError(
@@ -276,16 +300,55 @@ class Output:
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
             flush(str(self.root))
-        for path in self._known() - kept:
-            (self.root / path).unlink(missing_ok=True)
-            with suppress(OSError):
-                (self.root / path).parent.rmdir()  # fails while it holds other shards
+        gone = self._known_assets() - set(self.assets_of(json.loads(manifest)))
+        self._remove(gone | (self._known() - kept))
         self._move(records)
         self._write_text(self.root / MANIFEST, manifest)
         self._write_text(self.root / CARD, card)
         for folder in (self._all_records, Path(self.parts)):
             shutil.rmtree(folder, ignore_errors=True)
         (self.work / _REPLACED).unlink(missing_ok=True)
+
+    def publish_assets(self, pictures: Mapping[str, bytes], manifest: str, card: str) -> None:
+        """Write pictures to their places, then the manifest that names them, then the card.
+
+        Args:
+            pictures: Their content by path, each directly below `ASSETS`.
+            manifest: Names exactly these.
+            card: Shows them.
+
+        Raises:
+            OutputError: If something stands in the place of a picture that rawshelf did not write.
+        """
+        known = self._known_assets()
+        for path, content in pictures.items():
+            self._refuse_taken(path, content, known)
+        (self.root / ASSETS).mkdir(exist_ok=True)
+        for path, content in pictures.items():
+            with publish(str(self.root / path), within=str(self.work)) as temporary:
+                Path(temporary).write_bytes(content)
+        self._write_text(self.root / MANIFEST, manifest)
+        self._write_text(self.root / CARD, card)
+        self._remove(known - set(pictures))
+
+    def _refuse_taken(self, path: str, content: bytes, known: set[str]) -> None:
+        """Refuse a place that holds neither what a manifest names nor what a killed run left."""
+        place = self.root / path
+        if path in known or not place.exists() or place.read_bytes() == content:
+            return
+        raise OutputError(
+            "A file that rawshelf did not write stands in the place of a picture.",
+            archive=str(self.root),
+            member=path,
+            remedy="Move it away. If an interrupted preview left it, give the same options again.",
+        )
+
+    def _remove(self, paths: set[str]) -> None:
+        """Remove files of ours, and their folders where nothing else is in them."""
+        for path in paths:
+            (self.root / path).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.root / path).parent.rmdir()  # fails while it holds other files
 
     def _move(self, records: list[ShardRecord]) -> None:
         folders = {self.root / DATA}
