@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -140,7 +140,7 @@ class Output:
         if not (self.root / MANIFEST).exists():
             # Without a manifest there was no publication: even a card is somebody else's.
             top = {path.name for path in self.root.iterdir() if path.name[0] != "."}
-            assets = {path.split("/")[1] for path in self._known_assets()}
+            assets = {path.split("/")[1] for path in self.known_assets()}
             held = {path.name for path in (self.root / ASSETS).glob("*")}
             foreign += top - {DATA} - ({ASSETS} if held <= assets else set())
         if foreign:
@@ -164,10 +164,17 @@ class Output:
             known |= {_relative(path.with_suffix(""), folder) for path in folder.rglob("*.json")}
         return known
 
-    def _known_assets(self) -> set[str]:
+    def known_assets(self) -> set[str]:
         """Return the paths of all pictures that rawshelf put below assets/."""
         manifests = (self.manifest(), self._read_manifest(self.work / _REPLACED))
         return {path for found in manifests if found for path in self.assets_of(found)}
+
+    def kept_assets(self) -> list[dict[str, Any]]:
+        """Return the pictures that stay when the conversion that stands here is added to."""
+        found = self.manifest()
+        if found is None or found.get("key") != self.key:
+            return []
+        return list(found.get("assets", ()))
 
     def prepare(self) -> None:
         """Make room for this run; sweep what an interrupted one left and this one cannot use."""
@@ -300,8 +307,8 @@ class Output:
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
             flush(str(self.root))
-        gone = self._known_assets() - set(self.assets_of(json.loads(manifest)))
-        self._remove(gone | (self._known() - kept))
+        shown = set(self.assets_of(json.loads(manifest)))
+        self.remove((self._known() - kept) | (self.known_assets() - shown))
         self._move(records)
         self._write_text(self.root / MANIFEST, manifest)
         self._write_text(self.root / CARD, card)
@@ -309,41 +316,7 @@ class Output:
             shutil.rmtree(folder, ignore_errors=True)
         (self.work / _REPLACED).unlink(missing_ok=True)
 
-    def publish_assets(self, pictures: Mapping[str, bytes], manifest: str, card: str) -> None:
-        """Write pictures to their places, then the manifest that names them, then the card.
-
-        Args:
-            pictures: Their content by path, each directly below `ASSETS`.
-            manifest: Names exactly these.
-            card: Shows them.
-
-        Raises:
-            OutputError: If something stands in the place of a picture that rawshelf did not write.
-        """
-        known = self._known_assets()
-        for path, content in pictures.items():
-            self._refuse_taken(path, content, known)
-        (self.root / ASSETS).mkdir(exist_ok=True)
-        for path, content in pictures.items():
-            with publish(str(self.root / path), within=str(self.work)) as temporary:
-                Path(temporary).write_bytes(content)
-        self._write_text(self.root / MANIFEST, manifest)
-        self._write_text(self.root / CARD, card)
-        self._remove(known - set(pictures))
-
-    def _refuse_taken(self, path: str, content: bytes, known: set[str]) -> None:
-        """Refuse a place that holds neither what a manifest names nor what a killed run left."""
-        place = self.root / path
-        if path in known or not place.exists() or place.read_bytes() == content:
-            return
-        raise OutputError(
-            "A file that rawshelf did not write stands in the place of a picture.",
-            archive=str(self.root),
-            member=path,
-            remedy="Move it away. If an interrupted preview left it, give the same options again.",
-        )
-
-    def _remove(self, paths: set[str]) -> None:
+    def remove(self, paths: set[str]) -> None:
         """Remove files of ours, and their folders where nothing else is in them."""
         for path in paths:
             (self.root / path).unlink(missing_ok=True)
@@ -362,9 +335,12 @@ class Output:
             flush(str(folder))
 
     def _write_text(self, path: Path, text: str) -> None:
-        """Write a text file, whole or not at all; nothing temporary shows outside of the work."""
+        self.write(path, text.encode("utf-8"))
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a small file, whole or not at all; nothing temporary shows outside of the work."""
         with publish(str(path), within=str(self.work)) as temporary:
-            Path(temporary).write_text(text, encoding="utf-8")
+            Path(temporary).write_bytes(content)
 
 
 def _discard(folder: Path) -> None:

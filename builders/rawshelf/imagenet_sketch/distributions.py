@@ -24,6 +24,7 @@ from rawshelf.preview.style import INNER
 
 _HISTOGRAM = (INNER, 360)
 _BINS = 24
+_LISTED = 6  # counts that can be listed one by one
 _TRANSFORMS = ("repeats none", "unchanged", "mirrored", "flipped", "rotated by 180")
 _CONTENT = ("all pixels equal", "a drawing", "does not decode")
 
@@ -36,17 +37,19 @@ def _draw_classes(conversion: Conversion, _: tuple[str, ...], __: Wish) -> Pictu
     }
     rows = numbered(classes)
     lead = f"{total(found):,} images of {total(classes):,} classes."
-    listed = ", ".join(
-        f"{row.total:,} {'class' if row.total == 1 else 'classes'} of {row.label}"
-        for row in rows
-        if row.total
-    )
+    listed = ", ".join(_classes(row) for row in rows if row.total)
+    if len(rows) > _LISTED:
+        listed = f"{_classes(rows[0])} to {_classes(rows[-1])}"
     block = charts.histogram(rows, [], _HISTOGRAM, across="images of a class", up="classes")
     return Picture(
         "Images per class",
         f"Histogram of images per class. {lead} {listed}.",
         sheets.page("ImageNet-Sketch: images per class", f"{lead} {listed}.", [block]),
     )
+
+
+def _classes(row: charts.Row) -> str:
+    return f"{row.total:,} {'class' if row.total == 1 else 'classes'} of {row.label}"
 
 
 def _draw_sizes(conversion: Conversion, _: tuple[str, ...], __: Wish) -> Picture:

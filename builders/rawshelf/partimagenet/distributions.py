@@ -70,8 +70,8 @@ def _draw_classes(conversion: Conversion, configs: tuple[str, ...], _: Wish) -> 
             [group for group in groups if group[1]], list(found), _CLASSES, up="images of a class"
         )
         kind = config.partition("_")[0]
-        span = f"{min(there):,} to {max(there):,} images each"
-        text = f"{kind}: {len(there)} of the {len(object_classes())} classes, {span}"
+        span = " to ".join(f"{count:,}" for count in sorted({min(there), max(there)}))
+        text = f"{kind}: {len(there)} of the {len(object_classes())} classes, {span} images each"
         blocks.append(sheets.headed(text, chart))
         texts.append(text)
     return Picture(

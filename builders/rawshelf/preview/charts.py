@@ -30,6 +30,7 @@ _SWATCH = 14
 _TICKS = 5
 _HEAD = 40  # pixels above the bars, for heading and names
 _STEPS = (1, 2, 5)
+_WIDEST = 120  # pixels of an upright bar
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,8 @@ def _column(
     unit: float,
     colours: Sequence[Colour],
 ) -> None:
-    gap = min(4.0, (place[1] - place[0]) / 5)
+    width = place[1] - place[0]
+    gap = max(min(4.0, width / 5), width - _WIDEST)
     x0, x1 = round(place[0] + gap / 2), round(place[1] - gap / 2) - 1
     before = 0
     for count, colour in zip(row.counts, colours, strict=False):

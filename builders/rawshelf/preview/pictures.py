@@ -78,5 +78,5 @@ def encode(image: Image.Image, largest: int = LARGEST) -> bytes:
 
 def _png(image: Image.Image) -> bytes:
     file = BytesIO()
-    image.save(file, "PNG", optimize=True)
+    image.save(file, "PNG")
     return file.getvalue()

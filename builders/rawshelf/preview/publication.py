@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from rawshelf import catalog
 from rawshelf.cards import render
 from rawshelf.errors import MissingError, OutputError, UsageError
-from rawshelf.output import ASSETS, MANIFEST, Output
+from rawshelf.execution import threads
+from rawshelf.output import ASSETS, CARD, MANIFEST, Output
+from rawshelf.parquet import ShardRecord
 from rawshelf.preview.pictures import Picture, Subject, Wish, encode
-from rawshelf.preview.reading import Conversion
+from rawshelf.preview.reading import REMEDY, Conversion
 from rawshelf.release import Dataset
 
 
@@ -64,12 +67,11 @@ def preview(out: str, wish: Wish | None = None) -> Preview:
         OutputError: If a file of it is damaged, or a picture's place is taken.
         UsageError: If the dataset has no pictures.
     """
-    wish = wish or Wish()
     output = Output(out, "preview")
-    _opened(output)
     try:
+        _manifest(output)  # before anything is locked, hence created
         with output.opened():
-            return _publish(output, wish)
+            return _preview(output, wish or Wish())
     except OSError as error:
         raise OutputError(
             "The pictures cannot be written.",
@@ -79,7 +81,7 @@ def preview(out: str, wish: Wish | None = None) -> Preview:
         ) from error
 
 
-def _opened(output: Output) -> dict[str, Any]:
+def _manifest(output: Output) -> dict[str, Any]:
     manifest = output.manifest()
     if manifest is None:
         raise MissingError(
@@ -91,34 +93,84 @@ def _opened(output: Output) -> dict[str, Any]:
     return manifest
 
 
-def _publish(output: Output, wish: Wish) -> Preview:
-    manifest = _opened(output)
+def _preview(output: Output, wish: Wish) -> Preview:
+    manifest = _manifest(output)
     dataset = catalog.find(str(manifest.get("dataset")))
-    conversion = Conversion(str(output.root), tuple(output.records_of(manifest)))
-    conversion.check()
-    assets: list[dict[str, Any]] = []
-    contents: dict[str, bytes] = {}
-    for subject, picture in _drawn(dataset, conversion, wish):
-        path = f"{ASSETS}/{subject.name}.png"
-        contents[path] = encode(picture.image)
-        assets.append(
-            {
-                "path": path,
-                "bytes": len(contents[path]),
-                "sha256": hashlib.sha256(contents[path]).hexdigest(),
-                "title": picture.title,
-                "alt": picture.alt,
-            }
-        )
-    manifest["assets"] = assets
+    records = tuple(output.records_of(manifest))
+    _check(output, records)
+    conversion = Conversion(str(output.root), records)
+    pictures = dict(_drawn(dataset, conversion, wish))
+    contents = {path: encode(picture.image) for path, picture in pictures.items()}
+    manifest["assets"] = [_asset(path, contents[path], pictures[path]) for path in contents]
+    _publish(output, contents, manifest, _card(output, dataset, manifest))
+    return Preview(manifest["assets"], _left_out(dataset, conversion))
+
+
+def _check(output: Output, records: tuple[ShardRecord, ...]) -> None:
+    """Check that all shards are what the manifest says: their figures will stand in the card."""
+    with ThreadPoolExecutor(threads()) as readers:
+        intact = list(readers.map(output.intact, records))
+    for record, is_intact in zip(records, intact, strict=True):
+        place = {"archive": str(output.root), "member": record.path}
+        if not (output.root / record.path).is_file():
+            raise MissingError("A file of the conversion is missing.", **place, remedy=REMEDY)
+        if not is_intact:
+            raise OutputError(
+                "A file of the conversion is damaged.",
+                **place,
+                found="another size or sha256 than the manifest states",
+                remedy=REMEDY,
+            )
+
+
+def _asset(path: str, content: bytes, picture: Picture) -> dict[str, Any]:
+    return {
+        "path": path,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "title": picture.title,
+        "alt": picture.alt,
+    }
+
+
+def _card(output: Output, dataset: Dataset, manifest: dict[str, Any]) -> str:
+    try:
+        return render(dataset, manifest)
+    except (KeyError, TypeError) as error:
+        raise output.unreadable(f"no figures for the card ({error!r})") from error
+
+
+def _publish(
+    output: Output, contents: Mapping[str, bytes], manifest: dict[str, Any], card: str
+) -> None:
+    """Write pictures, manifest and card in this order; then remove pictures of an earlier run."""
+    known = output.known_assets()
+    for path, content in contents.items():
+        _refuse_taken(output, path, content, known)
+    (output.root / ASSETS).mkdir(exist_ok=True)
+    for path, content in contents.items():
+        output.write(output.root / path, content)
     text = f"{json.dumps(manifest, indent=1, ensure_ascii=False)}\n"
-    output.publish_assets(contents, text, render(dataset, manifest))
-    return Preview(assets, _left_out(dataset, conversion))
+    output.write(output.root / MANIFEST, text.encode("utf-8"))
+    output.write(output.root / CARD, card.encode("utf-8"))
+    output.remove(known - set(contents))
 
 
-def _drawn(
-    dataset: Dataset, conversion: Conversion, wish: Wish
-) -> Iterator[tuple[Subject, Picture]]:
+def _refuse_taken(output: Output, path: str, content: bytes, known: set[str]) -> None:
+    """Refuse a place that holds neither what the manifest names nor what a killed run left."""
+    place = output.root / path
+    if path in known or not place.exists() or place.read_bytes() == content:
+        return
+    raise OutputError(
+        "A file that rawshelf did not write stands in the place of a picture.",
+        archive=str(output.root),
+        member=path,
+        remedy="Move it away. If an interrupted preview left it, give the same options again.",
+    )
+
+
+def _drawn(dataset: Dataset, conversion: Conversion, wish: Wish) -> Iterator[tuple[str, Picture]]:
+    """Draw the pictures whose configs are there; each comes with its path."""
     if not dataset.pictures:
         raise UsageError(
             "This dataset has no pictures.",
@@ -129,7 +181,7 @@ def _drawn(
     for subject in dataset.pictures:
         configs = _present(subject, conversion)
         if configs:
-            yield subject, subject.draw(conversion, configs, wish)
+            yield f"{ASSETS}/{subject.name}.png", subject.draw(conversion, configs, wish)
 
 
 def _present(subject: Subject, conversion: Conversion) -> tuple[str, ...]:

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawshelf.errors import MissingError, OutputError
+from rawshelf.errors import OutputError
 from rawshelf.parquet import ShardRecord
 
 _BATCH = 16  # rows with images that are in memory at a time
-_REMEDY = "Convert the release again; the same command keeps the files that are whole."
+REMEDY = "Convert the release again: the same command keeps the files that are whole."
 _Result = TypeVar("_Result")
 
 
@@ -39,26 +39,6 @@ class Conversion:
         """Return the splits of a config."""
         own = (record.split for record in self.records if record.config == config)
         return tuple(dict.fromkeys(own))
-
-    def check(self) -> None:
-        """Check that all shards are there, in the size that the manifest says.
-
-        Raises:
-            MissingError: If one is not there.
-            OutputError: If one is of another size.
-        """
-        for record in self.records:
-            path = os.path.join(self.root, record.path)
-            if not os.path.isfile(path):
-                raise MissingError(
-                    "A file of the conversion is missing.",
-                    archive=self.root,
-                    member=record.path,
-                    remedy=_REMEDY,
-                )
-            if os.path.getsize(path) != record.bytes:
-                found = f"{os.path.getsize(path):,} bytes"
-                raise self._damaged(record, found, f"{record.bytes:,} bytes")
 
     def columns(self, config: str, split: str, names: Sequence[str]) -> pa.Table:
         """Return columns of a split as a whole: not meant for images.
@@ -119,7 +99,7 @@ class Conversion:
             member=record.path,
             found=found,
             expected=expected,
-            remedy=_REMEDY,
+            remedy=REMEDY,
         )
 
 

@@ -63,15 +63,11 @@ _PAIR_COLUMNS = (
 
 def _draw_pairs(conversion: Conversion, configs: tuple[str, ...], wish: Wish) -> Picture:
     """Draw a choice of pairs, categories and splits in turn."""
-    pairs = configs[0]
-    places: list[tuple[str, int]] = []
-    groups: list[int] = []
-    for split in conversion.splits(pairs):
-        found = conversion.columns(pairs, split, ["category"])["category"].to_pylist()
-        places += [(split, row) for row in range(len(found))]
-        groups += found
-    chosen = spread(groups, wish.seed, wish.rows or _PAIRS, [split for split, _ in places])
-    rows = [_pair(conversion, configs, *places[position]) for position in chosen]
+    places = _places(conversion, configs[0])
+    groups = [category for _, _, category in places]
+    splits = [split for split, _, _ in places]
+    chosen = [places[row] for row in spread(groups, wish.seed, wish.rows or _PAIRS, splits)]
+    rows = [_pair(conversion, configs, split, position) for split, position, _ in chosen]
     size = (sheets.tile_width(2), _PAIR_HEIGHT)
     tiles = [sheets.tile(row["pixels"], size, _caption(row), _pair_marks(row)) for row in rows]
     shown = [f"{CATEGORIES[r['category']]} ({r['split']}, {_common(r)})" for r in rows]
@@ -83,6 +79,21 @@ def _draw_pairs(conversion: Conversion, configs: tuple[str, ...], wish: Wish) ->
             "SPair-71k: the same points on two objects", _PAIR_LEAD, [sheets.grid(tiles, 2)]
         ),
     )
+
+
+def _places(conversion: Conversion, config: str) -> list[tuple[str, int, int]]:
+    """Return split, position and category of the pairs to choose from.
+
+    These are the pairs both of whose images are there, or all if there are none.
+    """
+    names = ["category", "src_index", "trg_index"]
+    places = [
+        (split, position, row)
+        for split in conversion.splits(config)
+        for position, row in enumerate(conversion.columns(config, split, names).to_pylist())
+    ]
+    whole = [place for place in places if None not in place[2].values()]
+    return [(split, position, row["category"]) for split, position, row in whole or places]
 
 
 def _pair(
