@@ -241,9 +241,8 @@ class _Run:
             key=self.output.key,
             options=_kept_options(self.options),
             description=description,
-            assets=self.output.kept_assets(),
         )
-        result = Result(manifest, job.report, records, kept)
+        result = Result(self.output.with_assets(manifest), job.report, records, kept)
         self._publish(result)
         return result
 

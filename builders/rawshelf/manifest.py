@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import metadata
 from threading import Thread
@@ -25,7 +25,6 @@ def build(
     key: str,
     options: Mapping[str, object],
     description: Mapping[str, object],
-    assets: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, Any]:
     """Return the manifest of a conversion.
 
@@ -36,10 +35,8 @@ def build(
         key: What the conversion depends on.
         options: Those on which the result depends.
         description: What identifies the input, see `rawshelf.sources.Source.describe`.
-        assets: Pictures that ``rawshelf preview`` made of the conversion; no entry if there are
-            none.
     """
-    manifest: dict[str, Any] = {
+    return {
         "format": MANIFEST_FORMAT,
         "dataset": dataset.release.name,
         "key": key,
@@ -55,7 +52,6 @@ def build(
         "files": [record.to_json() for record in records],
         "report": report.to_json(),
     }
-    return {**manifest, "assets": list(assets)} if assets else manifest
 
 
 def _counts(dataset: Dataset, records: list[ShardRecord]) -> list[dict[str, object]]:

@@ -169,12 +169,16 @@ class Output:
         manifests = (self.manifest(), self._read_manifest(self.work / _REPLACED))
         return {path for found in manifests if found for path in self.assets_of(found)}
 
-    def kept_assets(self) -> list[dict[str, Any]]:
-        """Return the pictures that stay when the conversion that stands here is added to."""
+    def with_assets(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Return a manifest with the pictures of the one that stands here.
+
+        Only if that is of the same conversion: its pictures show what is there still, also where
+        configs were added.
+        """
         found = self.manifest()
-        if found is None or found.get("key") != self.key:
-            return []
-        return list(found.get("assets", ()))
+        if found is None or found.get("key") != manifest["key"] or "assets" not in found:
+            return manifest
+        return {**manifest, "assets": found["assets"]}
 
     def prepare(self) -> None:
         """Make room for this run; sweep what an interrupted one left and this one cannot use."""
