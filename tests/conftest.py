@@ -30,6 +30,7 @@ import pytest  # noqa: E402 - the environment comes first
 from rawshelf.convert import Options, Result, convert  # noqa: E402
 from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
+from tests.repositories import convert_parts, convert_sketch  # noqa: E402
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -124,3 +125,15 @@ def conversion(miniature_tar: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return Conversion(
         miniature_tar, out, convert("spair71k", str(miniature_tar), str(out), Options())
     )
+
+
+@pytest.fixture(scope="session")
+def repositories(
+    conversion: Conversion, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Return a conversion of every dataset with all its configs, to be read and not changed."""
+    return {
+        "spair71k": conversion.out,
+        "imagenet_sketch": convert_sketch(tmp_path_factory.mktemp("sketch")),
+        "partimagenet": convert_parts(tmp_path_factory.mktemp("parts")),
+    }
