@@ -25,8 +25,7 @@ from rawshelf.output import WORK, Output
 from rawshelf.partimagenet import miniature as parts
 from rawshelf.preview.pictures import LARGEST, Wish, encode
 from rawshelf.preview.publication import preview
-from rawshelf.spair71k import miniature as pairs_of
-from tests.conftest import Conversion
+from rawshelf.spair71k import miniature as pairs
 from tests.outputs import sha256
 
 FEW = Wish(rows=2)
@@ -59,17 +58,24 @@ Convert = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def converted(tmp_path_factory: pytest.TempPathFactory, conversion: Conversion) -> dict[str, Path]:
-    """Return a conversion of each dataset's miniature, to be copied and not changed."""
-    found = {"spair71k": conversion.out}
-    for name, members in (
-        ("partimagenet", parts.members()),
-        ("imagenet_sketch", sketches.members(drawings=2)),
-    ):
-        raw = pack_folder(members, tmp_path_factory.mktemp("raw") / name)
-        found[name] = tmp_path_factory.mktemp("converted") / name
-        convert(name, str(raw), str(found[name]))
-    return found
+def raws(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a small release of each dataset."""
+    members = {
+        "spair71k": pairs.members(categories=("bird", "bus", "cat", "tvmonitor")),
+        "partimagenet": parts.members(),
+        "imagenet_sketch": sketches.members(drawings=2),
+    }
+    root = tmp_path_factory.mktemp("raw")
+    return {name: pack_folder(content, root / name) for name, content in members.items()}
+
+
+@pytest.fixture(scope="module")
+def converted(raws: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a conversion of each, to be copied and not changed."""
+    root = tmp_path_factory.mktemp("converted")
+    for name, raw in raws.items():
+        convert(name, str(raw), str(root / name))
+    return {name: root / name for name in raws}
 
 
 @pytest.fixture(scope="module")
@@ -216,10 +222,10 @@ def test_the_number_of_rows_is_the_users(copy: Convert) -> None:
     assert heights[0] < heights[1]
 
 
-def test_missing_configs_are_told(tmp_path: Path, conversion: Conversion) -> None:
+def test_missing_configs_are_told(tmp_path: Path, raws: dict[str, Path]) -> None:
     """What is possible is drawn; the rest is left out with the reason."""
     out = tmp_path / "out"
-    convert("spair71k", str(conversion.raw), str(out), Options(("pairs",)))
+    convert("spair71k", str(raws["spair71k"]), str(out), Options(("pairs",)))
 
     found = preview(str(out), FEW)
 
@@ -233,15 +239,16 @@ def test_missing_configs_are_told(tmp_path: Path, conversion: Conversion) -> Non
     }
 
 
-def test_pairs_with_their_pixels_are_enough(tmp_path: Path, conversion: Conversion) -> None:
+def test_pairs_with_their_pixels_are_enough(
+    tmp_path: Path, raws: dict[str, Path], copy: Convert
+) -> None:
     """The sheet of a stream-only conversion is that of the other configs."""
     out = tmp_path / "out"
-    convert("spair71k", str(conversion.raw), str(out), Options(("pairs_flat",)))
-    both = shutil.copytree(conversion.out, tmp_path / "both")
+    convert("spair71k", str(raws["spair71k"]), str(out), Options(("pairs_flat",)))
 
     found = preview(str(out), FEW).assets[0]
 
-    assert found == preview(str(both), FEW).assets[0]
+    assert found == preview(str(copy(place="both")), FEW).assets[0]
 
 
 def test_annotations_without_pixels_have_a_legend(tmp_path: Path) -> None:
@@ -257,8 +264,8 @@ def test_annotations_without_pixels_have_a_legend(tmp_path: Path) -> None:
 
 def test_a_release_without_photographs_is_drawn(tmp_path: Path) -> None:
     """Every image is missing: tiles say so."""
-    members = pairs_of.release_members(pairs_of.annotations())
-    raw = pack_folder(members, tmp_path / "raw")
+    annotations = pairs.annotations(categories=("bird", "cat"))
+    raw = pack_folder(pairs.release_members(annotations), tmp_path / "raw")
     options = Options(("pairs", "images"), allow_missing=True)
     convert("spair71k", str(raw), str(tmp_path / "out"), options)
 
@@ -370,8 +377,8 @@ def test_readers_see_the_same_rows_afterwards(previewed: Path, tmp_path: Path) -
     from datasets import load_dataset  # noqa: PLC0415 - slow to import
 
     out = str(previewed / "spair71k")
-    pairs = load_dataset(out, "pairs", split="test", cache_dir=str(tmp_path))
+    loaded = load_dataset(out, "pairs", split="test", cache_dir=str(tmp_path))
 
     assert Output(out, "").records_of(_manifest(Path(out)))
     expected = pq.read_table(previewed / "spair71k" / SHARD)["name"].to_pylist()
-    assert expected == list(pairs["name"])
+    assert expected == list(loaded["name"])

@@ -311,7 +311,7 @@ class Output:
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
             flush(str(self.root))
-        shown = set(self.assets_of(json.loads(manifest)))
+        shown = set(self.assets_of(manifest))
         self.remove((self._known() - kept) | (self.known_assets() - shown))
         self._move(records)
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
