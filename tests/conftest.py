@@ -26,11 +26,16 @@ for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT"):
     os.environ.pop(_name, None)
 
 import pytest  # noqa: E402 - the environment comes first
+from hypothesis import settings  # noqa: E402
 
 from rawshelf.convert import Options, Result, convert  # noqa: E402
 from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
 from tests.repositories import convert_parts, convert_sketch  # noqa: E402
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOCAL = ("127.0.0.1", "::1", "localhost")
