@@ -20,6 +20,7 @@ from rawshelf import catalog
 from rawshelf.cards import render
 from rawshelf.errors import MissingError, OutputError, UsageError
 from rawshelf.execution import threads
+from rawshelf.manifest import card_record
 from rawshelf.output import ASSETS, CARD, MANIFEST, Output
 from rawshelf.parquet import ShardRecord
 from rawshelf.preview.pictures import Picture, Subject, Wish, encode
@@ -102,7 +103,9 @@ def _preview(output: Output, wish: Wish) -> Preview:
     pictures = dict(_drawn(dataset, conversion, wish))
     contents = {path: encode(picture.image) for path, picture in pictures.items()}
     manifest["assets"] = [_asset(path, contents[path], pictures[path]) for path in contents]
-    _publish(output, contents, manifest, _card(output, dataset, manifest))
+    card = _card(output, dataset, manifest)
+    manifest["card"] = card_record(card)
+    _publish(output, contents, manifest, card)
     return Preview(manifest["assets"], _left_out(dataset, conversion))
 
 
