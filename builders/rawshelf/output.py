@@ -167,7 +167,7 @@ class Output:
     def known_assets(self) -> set[str]:
         """Return the paths of all pictures that rawshelf put below assets/."""
         manifests = (self.manifest(), self._read_manifest(self.work / _REPLACED))
-        return {path for found in manifests if found for path in self.assets_of(found)}
+        return {path for found in manifests if found for path in assets_of(found, str(self.root))}
 
     def with_assets(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Return a manifest with the pictures of the one that stands here.
@@ -223,21 +223,6 @@ class Output:
         """Return the shards that a manifest names, see `shards_of`."""
         return shards_of(manifest, str(self.root))
 
-    def assets_of(self, manifest: dict[str, Any]) -> list[str]:
-        """Return the paths of the pictures that a manifest names.
-
-        Raises:
-            OutputError: If a manifest names anything else than pictures.
-        """
-        try:
-            paths = [str(asset["path"]) for asset in manifest.get("assets", ())]
-        except (KeyError, TypeError) as error:
-            raise self.unreadable(f"assets that are no list of pictures ({error})") from error
-        strange = [path for path in paths if not _ASSET.fullmatch(path)]
-        if strange:
-            raise self.unreadable(f"an asset {strange[0]!r}")
-        return paths
-
     def unreadable(self, found: str) -> OutputError:
         """Build the error for a manifest that is of another version, or no manifest."""
         return _unreadable(found, str(self.root))
@@ -283,7 +268,7 @@ class Output:
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
             flush(str(self.root))
-        shown = set(self.assets_of(manifest))
+        shown = set(assets_of(manifest, str(self.root)))
         self.remove((self._known() - kept) | (self.known_assets() - shown))
         self._move(records)
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
@@ -354,6 +339,29 @@ def shards_of(manifest: Mapping[str, Any], place: str) -> list[ShardRecord]:
     if strange:
         raise _unreadable(f"a file {strange[0]!r}", place)
     return records
+
+
+def assets_of(manifest: Mapping[str, Any], place: str) -> dict[str, tuple[int, str]]:
+    """Return the pictures that a manifest names: by path, size and sha256.
+
+    Args:
+        manifest: The manifest.
+        place: Where it stands, for messages.
+
+    Raises:
+        OutputError: If it names anything else than pictures.
+    """
+    try:
+        assets = {
+            str(asset["path"]): (int(asset["bytes"]), str(asset["sha256"]))
+            for asset in manifest.get("assets", ())
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(f"assets that are no list of pictures ({error})", place) from error
+    strange = [path for path in assets if not _ASSET.fullmatch(path)]
+    if strange:
+        raise _unreadable(f"an asset {strange[0]!r}", place)
+    return assets
 
 
 def _unreadable(found: str, place: str) -> OutputError:
