@@ -5,7 +5,7 @@ mode of each image besides, and stand in shuffled order; these leave both out.
 """
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 _ROWS = 100  # of a table that is handed to the writer
 _SHARD = 500_000_000  # bytes, as `push_to_hub` cuts
-Rows = list[tuple[int, str]]  # place in release order, member
+Rows = Sequence[tuple[int, str]]  # place in release order, member
 
 
 def listed(raw: str) -> Rows:
@@ -125,9 +125,9 @@ def from_generator(raw: str, out: str) -> None:
     rows = listed(raw)
     columns = features(rows)
     codes = {wnid: code for code, wnid in enumerate(columns["label"].names)}
-    made = datasets.Dataset.from_generator(
-        examples, features=columns, gen_kwargs={"raw": raw, "rows": rows, "codes": codes}
-    )
+    # As a list, each row would be a shard of its own, for which `datasets` starts anew.
+    given = {"raw": raw, "rows": tuple(rows), "codes": codes}
+    made = datasets.Dataset.from_generator(examples, features=columns, gen_kwargs=given)
     Path(out).mkdir(parents=True)
     made.to_parquet(f"{out}/test.parquet")
 
