@@ -128,14 +128,16 @@ def _goal(work: Work, verdict: Verdict) -> list[str]:
 
 
 def shares(result: Result) -> str:
-    """Return the table of growing parts of a release."""
+    """Return the table of growing parts of a release, and how much grew from the first on."""
     rows = [["part", "rows", "seconds", "rows/s", "peak MB"]]
+    figures = []
     for each in result.shares:
-        seconds = middle(each.runs, "seconds")
-        memory = middle(each.runs, "anonymous_mb")
+        seconds, memory = (middle(each.runs, name) for name in ("seconds", "anonymous_mb"))
         numbers = [f"{each.rows:,}", _short(seconds), f"{each.rows / seconds:,.0f}"]
         rows.append([str(each.share), *numbers, f"{memory:,.0f}"])
-    return table(rows)
+        figures.append((each.rows, seconds, memory))
+    grown = [_short(last / first) for first, last in zip(figures[0], figures[-1], strict=True)]
+    return f"{table(rows)}\n\nGrown: rows {grown[0]}x, time {grown[1]}x, memory {grown[2]}x."
 
 
 def noise(results: Sequence[Result]) -> str:

@@ -3,6 +3,7 @@
 What is drawn: the pictures, from small pools; a comment of its own makes each file's bytes unique.
 """
 
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Store:
         path = self.folder / f"v{VERSION}-{size.name}" / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(f"unfinished-{path.name}")
+            unfinished = path.with_name(f"unfinished-{os.getpid()}-{path.name}")
             write(unfinished)
             unfinished.rename(path)
         return path
