@@ -84,6 +84,7 @@ def test_reads_empty_zip(tmp_path: Path) -> None:
 
 HOSTILE = {
     "local name": zipped(A, B._replace(local={"name": b"c.txt"})),
+    "local folder": zipped(A._replace(name=b"d/a", local={"name": b"e/a"}), B),
     "local method": zipped(A, B._replace(local={"method": 0})),
     "local size": zipped(A, B._replace(local={"size": 7})),
     "local packed size": zipped(A, B._replace(local={"packed": 7})),

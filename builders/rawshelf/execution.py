@@ -137,7 +137,7 @@ def _start_worker() -> None:
     A pool's worker that lost its parent would wait for its next task for ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pa.set_memory_pool(pa.system_memory_pool())  # as `rawshelf.cli` does
+    pa.set_memory_pool(pa.system_memory_pool())  # as the command line does
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

@@ -1,0 +1,31 @@
+"""A look at a raw release."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+
+import click
+
+from rawshelf import catalog, errors
+from rawshelf.release import Job
+from rawshelf.sources import Source
+
+
+@click.command("inspect")
+@click.argument("name")
+@click.argument("raw")
+@click.option("--json", "as_json", is_flag=True, help="Print plain JSON on one line.")
+def inspect_command(name: str, raw: str, *, as_json: bool) -> None:
+    """Look at a raw release RAW without converting it; answer what nobody has confirmed."""
+    dataset = catalog.find(name)
+    if dataset.inspect is None:
+        raise errors.UsageError(
+            "Nothing is left to find out about this release.",
+            field="dataset",
+            found=name,
+            remedy=f"Convert it: rawshelf convert {name} {raw} OUT.",
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        found = dataset.inspect(Job(Source(raw), (), folder))
+    click.echo(json.dumps(found, indent=None if as_json else 1, ensure_ascii=False))
