@@ -38,6 +38,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], s
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # some forty processes, one after the other
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
 def test_every_work_is_in_the_results(work: Any, results: tuple[dict[str, Any], str]) -> None:
     """Each competitor and each goal is in the JSON and in the printed tables."""

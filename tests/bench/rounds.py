@@ -66,8 +66,7 @@ class Place:
         spent = measure(competitor.command(given, out), out, environment)
         if competitor.check is not None and expected is not None:
             competitor.check(out, expected)
-        shutil.rmtree(folder)
-        os.sync()  # else the next one waits for what this one left to be written
+        shutil.rmtree(folder)  # with it goes what is not yet written to disk
         return spent
 
     def _environment(self, cache: Path) -> Mapping[str, str]:
