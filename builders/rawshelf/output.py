@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -32,10 +32,12 @@ WORK = ".rawshelf"
 MANIFEST = "manifest.json"
 CARD = "README.md"
 DATA = "data"
+ASSETS = "assets"
 MANIFEST_FORMAT = 1
 
 _REPLACED = "replaced.json"
 _SHARD = re.compile(r"data/\w+/\w+-\d{5}-of-\d{5}\.parquet")
+_ASSET = re.compile(rf"{ASSETS}/[\w-]+\.png")
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _REMEDY_FOREIGN = "Choose a new folder. rawshelf never deletes what it did not write."
 _REMEDY_OTHER = (
@@ -138,7 +140,9 @@ class Output:
         if not (self.root / MANIFEST).exists():
             # Without a manifest there was no publication: even a card is somebody else's.
             top = {path.name for path in self.root.iterdir() if path.name[0] != "."}
-            foreign += top - {DATA}
+            assets = {path.split("/")[1] for path in self.known_assets()}
+            held = {path.name for path in (self.root / ASSETS).glob("*")}
+            foreign += top - {DATA} - ({ASSETS} if held <= assets else set())
         if foreign:
             raise OutputError(
                 "The output holds files that rawshelf did not write.",
@@ -159,6 +163,22 @@ class Output:
         for folder in self._all_records.glob("*"):
             known |= {_relative(path.with_suffix(""), folder) for path in folder.rglob("*.json")}
         return known
+
+    def known_assets(self) -> set[str]:
+        """Return the paths of all pictures that rawshelf put below assets/."""
+        manifests = (self.manifest(), self._read_manifest(self.work / _REPLACED))
+        return {path for found in manifests if found for path in self.assets_of(found)}
+
+    def with_assets(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Return a manifest with the pictures of the one that stands here.
+
+        Only if that is of the same conversion: its pictures show what is there still, also where
+        configs were added.
+        """
+        found = self.manifest()
+        if found is None or found.get("key") != manifest["key"] or "assets" not in found:
+            return manifest
+        return {**manifest, "assets": found["assets"]}
 
     def prepare(self) -> None:
         """Make room for this run; sweep what an interrupted one left and this one cannot use."""
@@ -197,43 +217,30 @@ class Output:
         return self._read_manifest(self.root / MANIFEST)
 
     def _read_manifest(self, path: Path) -> dict[str, Any] | None:
-        if not path.exists():
-            return None
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise self.unreadable(str(error)) from error
-        if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
-            other = found.get("format") if isinstance(found, dict) else type(found).__name__
-            raise self.unreadable(f"format {other}")
-        return found
+        return parse_manifest(path.read_bytes(), str(self.root)) if path.exists() else None
 
     def records_of(self, manifest: dict[str, Any]) -> list[ShardRecord]:
-        """Return the shards that a manifest names.
+        """Return the shards that a manifest names, see `shards_of`."""
+        return shards_of(manifest, str(self.root))
+
+    def assets_of(self, manifest: dict[str, Any]) -> list[str]:
+        """Return the paths of the pictures that a manifest names.
 
         Raises:
-            OutputError: If a manifest names anything else than shards.
+            OutputError: If a manifest names anything else than pictures.
         """
         try:
-            records = [ShardRecord.from_json(values) for values in manifest["files"]]
-            strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
+            paths = [str(asset["path"]) for asset in manifest.get("assets", ())]
         except (KeyError, TypeError) as error:
-            raise self.unreadable(f"files that are no list of shards ({error})") from error
+            raise self.unreadable(f"assets that are no list of pictures ({error})") from error
+        strange = [path for path in paths if not _ASSET.fullmatch(path)]
         if strange:
-            raise self.unreadable(f"a file {strange[0]!r}")
-        return records
+            raise self.unreadable(f"an asset {strange[0]!r}")
+        return paths
 
     def unreadable(self, found: str) -> OutputError:
         """Build the error for a manifest that is of another version, or no manifest."""
-        return OutputError(
-            "The output's manifest is not one that this version reads.",
-            archive=str(self.root),
-            member=MANIFEST,
-            field="format",
-            found=found,
-            expected=f"format {MANIFEST_FORMAT}",
-            remedy="Choose a new folder, or use the version of rawshelf that wrote it.",
-        )
+        return _unreadable(found, str(self.root))
 
     def refuse_other(self, found: str, expected: str) -> OutputError:
         """Build the error for an output that holds another conversion."""
@@ -276,10 +283,8 @@ class Output:
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
             flush(str(self.root))
-        for path in self._known() - kept:
-            (self.root / path).unlink(missing_ok=True)
-            with suppress(OSError):
-                (self.root / path).parent.rmdir()  # fails while it holds other shards
+        shown = set(self.assets_of(manifest))
+        self.remove((self._known() - kept) | (self.known_assets() - shown))
         self._move(records)
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
         self._write_text(self.root / MANIFEST, f"{text}\n")
@@ -287,6 +292,13 @@ class Output:
         for folder in (self._all_records, Path(self.parts)):
             shutil.rmtree(folder, ignore_errors=True)
         (self.work / _REPLACED).unlink(missing_ok=True)
+
+    def remove(self, paths: set[str]) -> None:
+        """Remove files of ours, and their folders where nothing else is in them."""
+        for path in paths:
+            (self.root / path).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.root / path).parent.rmdir()  # fails while it holds other files
 
     def _move(self, records: list[ShardRecord]) -> None:
         folders = {self.root / DATA}
@@ -300,9 +312,61 @@ class Output:
             flush(str(folder))
 
     def _write_text(self, path: Path, text: str) -> None:
-        """Write a text file, whole or not at all; nothing temporary shows outside of the work."""
+        self.write(path, text.encode("utf-8"))
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a small file, whole or not at all; nothing temporary shows outside of the work."""
         with publish(str(path), within=str(self.work)) as temporary:
-            Path(temporary).write_text(text, encoding="utf-8")
+            Path(temporary).write_bytes(content)
+
+
+def parse_manifest(text: bytes, place: str) -> dict[str, Any]:
+    """Return what a manifest's text says.
+
+    Args:
+        text: The file, UTF-8.
+        place: Where it stands, for error messages.
+
+    Raises:
+        OutputError: If it is not one that this version reads.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise _unreadable(str(error), place) from error
+    if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
+        other = found.get("format") if isinstance(found, dict) else type(found).__name__
+        raise _unreadable(f"format {other}", place)
+    return found
+
+
+def shards_of(manifest: Mapping[str, Any], place: str) -> list[ShardRecord]:
+    """Return the shards that a manifest names.
+
+    Raises:
+        OutputError: If it names anything else than shards.
+    """
+    try:
+        records = [ShardRecord.from_json(values) for values in manifest["files"]]
+        strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
+    except (KeyError, TypeError) as error:
+        raise _unreadable(f"files that are no list of shards ({error})", place) from error
+    if strange:
+        raise _unreadable(f"a file {strange[0]!r}", place)
+    return records
+
+
+def _unreadable(found: str, place: str) -> OutputError:
+    return OutputError(
+        "The output's manifest is not one that this version reads.",
+        archive=place,
+        member=MANIFEST,
+        field="format",
+        found=found,
+        expected=f"format {MANIFEST_FORMAT}",
+        remedy="Convert the release again into a new folder, or use the version of rawshelf that "
+        "wrote this: a newer one if the format is newer.",
+    )
 
 
 def _discard(folder: Path) -> None:
