@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rawshelf.preview import Wish, preview
+from rawshelf.preview.pictures import Wish
+from rawshelf.preview.publication import preview
 from rawshelf.remote import Remote
 from rawshelf.verify import verify_folder, verify_hub
 from tests.publishing import REPO, Desk, build, copied, desk
