@@ -15,6 +15,7 @@ from rawshelf.commands.demo import demo_command
 from rawshelf.commands.describe import info, list_command
 from rawshelf.commands.export import export_command
 from rawshelf.commands.inspect import inspect_command
+from rawshelf.commands.preview import preview_command
 from rawshelf.commands.push import push_command
 from rawshelf.commands.verify import verify_command
 
@@ -34,6 +35,7 @@ cli.add_command(list_command)
 cli.add_command(info)
 cli.add_command(inspect_command)
 cli.add_command(convert_command)
+cli.add_command(preview_command)
 cli.add_command(export_command)
 cli.add_command(card_group)
 cli.add_command(verify_command)

@@ -245,6 +245,7 @@ class _Run:
             options=_kept_options(self.options),
             description=description,
         )
+        manifest = self.output.with_assets(manifest)
         manifest["card"] = card_record(render(self.dataset, manifest))
         result = Result(manifest, job.report, records, kept)
         self._publish(result)
