@@ -12,6 +12,7 @@ from rawshelf import catalog
 from tests.hub import Hub
 from tests.hub.client import run
 from tests.test_streaming import CONFIGS, SPLIT, by_rawshelf, plain
+from tests.test_streaming_exit import LIGHT
 
 # Prints for each config the hash of all rows as rawshelf and as datasets stream them.
 ROWS = """
@@ -71,7 +72,7 @@ def test_streams_give_the_rows_of_the_repository(
     present = {path.name for path in (sharded[name] / "data").iterdir()}
     configs = [config for owner, config in CONFIGS if owner == name and config in present]
 
-    done = run(hub, ROWS, tmp_path, f"me/{name}", SPLIT[name], *configs)
+    done = run(hub, ROWS, tmp_path, f"me/{name}", SPLIT[name], *configs, **LIGHT)
 
     assert 0 == done.returncode, done.stderr
     for config, hashes in json.loads(done.stdout.splitlines()[-1]).items():
@@ -81,7 +82,7 @@ def test_streams_give_the_rows_of_the_repository(
 def fetched(hub: Hub, tmp_path: Path, **options: Any) -> tuple[dict[str, str], int, set[str]]:
     """Stream one row; return it, the bytes sent for it, and the shards they came from."""
     hub.reset_requests()
-    done = run(hub, FIRST, tmp_path, json.dumps(options))
+    done = run(hub, FIRST, tmp_path, json.dumps(options), **LIGHT)
     assert 0 == done.returncode, done.stderr
     sent = [r for r in hub.requests if r.method == "GET" and ".parquet" in r.path]
     return json.loads(done.stdout), sum(r.sent for r in sent), {r.path for r in sent}
@@ -116,7 +117,9 @@ def test_a_revision_stays_what_it_was(hub: Hub, sharded: dict[str, Path], tmp_pa
     hub.commit("me/moved", {"manifest.json": b'{"files": []}'})
     script = FIRST.replace("me/images", "me/moved")
 
-    done = run(hub, script, tmp_path, json.dumps({"revision": first.id, "columns": ["name"]}))
+    done = run(
+        hub, script, tmp_path, json.dumps({"revision": first.id, "columns": ["name"]}), **LIGHT
+    )
 
     expected = plain(by_rawshelf(sharded["spair71k"], "images", "test", ["name"]))[0]
     assert expected == json.loads(done.stdout), done.stderr
