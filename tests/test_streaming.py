@@ -5,13 +5,14 @@ hang later (see tests/test_streaming_exit.py).
 """
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import datasets
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets.distributed import split_dataset_by_node
@@ -180,9 +181,12 @@ def test_to_go_on_reads_no_earlier_row_group(
     state = rows.state_dict()
     read: list[Piece] = []
     tables = GroupReader.tables
-    monkeypatch.setattr(
-        GroupReader, "tables", lambda self, piece: read.append(piece) or tables(self, piece)
-    )
+
+    def noted(reader: GroupReader, piece: Piece) -> Iterator[pa.Table]:
+        read.append(piece)
+        return tables(reader, piece)
+
+    monkeypatch.setattr(GroupReader, "tables", noted)
 
     rest, _ = open_stream()
     rest.load_state_dict(state)
