@@ -12,6 +12,7 @@ code  meaning
 4     the release is read, but what an annotation says is wrong
 5     files that the release must hold are missing
 6     the output cannot be written: foreign files, no space, no permission
+8     workers cannot do their work: unreachable, of other versions, lost; shares missing
 130   interrupted (Ctrl-C); 143 when terminated. Run the same command to resume
 ====  ==========================================================================
 """
@@ -127,3 +128,9 @@ class OutputError(RawshelfError):
     """The output cannot be written, or holds what rawshelf did not write."""
 
     exit_code = 6
+
+
+class WorkerError(RawshelfError):
+    """Workers cannot do what they should: unreachable, different, dead, or not yet done."""
+
+    exit_code = 8

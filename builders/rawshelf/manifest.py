@@ -13,7 +13,7 @@ from rawshelf.errors import RawshelfError
 from rawshelf.output import MANIFEST_FORMAT, Output
 from rawshelf.parquet import ShardRecord
 from rawshelf.release import Dataset
-from rawshelf.report import Difference, Quarantined, Report
+from rawshelf.report import Report
 from rawshelf.sources import Source
 
 
@@ -82,10 +82,7 @@ def report_of(manifest: Mapping[str, Any], output: Output) -> Report:
         OutputError: If it holds none.
     """
     try:
-        values = dict(manifest["report"])
-        values["quarantine"] = [Quarantined(**row) for row in values["quarantine"]]
-        values["differences"] = [Difference(**row) for row in values["differences"]]
-        return Report(**values)
+        return Report.from_json(manifest["report"])
     except (KeyError, TypeError, ValueError) as error:
         raise output.unreadable(f"no report ({error})") from error
 

@@ -26,7 +26,7 @@ from typing import IO, Any
 from rawshelf.errors import OutputError
 from rawshelf.files import TEMPORARY, file_sha256, flush, publish
 from rawshelf.parquet import ShardRecord
-from rawshelf.plan import ShardTask
+from rawshelf.plan import Plan
 
 WORK = ".rawshelf"
 MANIFEST = "manifest.json"
@@ -51,7 +51,8 @@ class Output:
         work: Where everything unfinished stands.
         staged: Folder below which shards are written.
         key: What the conversion depends on.
-        plan: Folder of this run's planned tables; there is none before `prepare`.
+        plan: Folder of this run's planned tables; there is none before `prepare`. Tasks run as long
+            as it exists, wherever their tables are.
     """
 
     def __init__(self, root: str, key: str) -> None:
@@ -68,6 +69,7 @@ class Output:
         self.plan = self.work
         self._all_records = self.work / "records"
         self._records = self._all_records / key
+        self._shared_plans = self.work / "shared"
         self.key = key
 
     @contextmanager
@@ -96,18 +98,33 @@ class Output:
                             self.root.rmdir()  # fails where something was published
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._acquire():
+    def joined(self) -> Iterator[None]:
+        """Hold the folder together with others that join; who wants it alone waits.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self._refuse_no_folder()
+        with self._locked(fcntl.LOCK_SH):
+            try:
+                yield
+            finally:
+                self.withdraw()
+
+    @contextmanager
+    def _locked(self, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+        with self._acquire(kind):
             yield
 
-    def _acquire(self) -> IO[str]:
+    def _acquire(self, kind: int) -> IO[str]:
         place = self.work / "lock"
         while True:
             # The folder may vanish when the conversion that we waited for ends: then start over.
             self.work.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError), ExitStack() as stack:
-                lock = stack.enter_context(place.open("w"))
-                _lock(lock.fileno())
+                # For reading and writing: NFS asks for one or the other, by the kind of lock.
+                lock = stack.enter_context(place.open("a+"))
+                _lock(lock.fileno(), kind)
                 if os.path.samestat(os.fstat(lock.fileno()), place.stat()):
                     stack.pop_all()
                     return lock
@@ -134,7 +151,8 @@ class Output:
             )
 
     def _refuse_foreign(self) -> None:
-        foreign = [path for path in self._files(self.root / DATA) if path not in self._known()]
+        known = self._known()
+        foreign = [path for path in self._files(self.root / DATA) if path not in known]
         if not (self.root / MANIFEST).exists():
             # Without a manifest there was no publication: even a card is somebody else's.
             top = {path.name for path in self.root.iterdir() if path.name[0] != "."}
@@ -160,14 +178,22 @@ class Output:
             known |= {_relative(path.with_suffix(""), folder) for path in folder.rglob("*.json")}
         return known
 
-    def prepare(self) -> None:
-        """Make room for this run; sweep what an interrupted one left and this one cannot use."""
+    def prepare(self, *, keep: Path | None = None) -> None:
+        """Make room for this run; sweep what an interrupted one left and this one cannot use.
+
+        Args:
+            keep: A plan that this run uses.
+        """
         stale = (*self.work.glob("plan-*"), *self.work.glob("shards/*"), *self.work.glob("parts/*"))
         for path in stale:
-            if path not in (self.staged, Path(self.parts)):
+            if path not in (self.staged, Path(self.parts), keep):
                 _discard(path)
         for path in self.work.rglob(f"*{TEMPORARY}"):
             path.unlink(missing_ok=True)
+        self.take_part()
+
+    def take_part(self) -> None:
+        """Make room for a run beside others: where locks do not work they may be in here now."""
         self.staged.mkdir(parents=True, exist_ok=True)
         # A name of its own: tasks of a dead run, on whatever host, must not find this one's plan.
         self.plan = Path(tempfile.mkdtemp(prefix="plan-", dir=self.work))
@@ -176,6 +202,35 @@ class Output:
         """Remove this run's plan; tasks that are still running stop at their next row group."""
         if self.plan != self.work:
             _discard(self.plan)
+            self.plan = self.work
+
+    def share(self, name: str, plan: Plan) -> None:
+        """Leave this run's plan to others, complete and flushed, until all is published.
+
+        Where locks do not work, two may do so: the later is found from then on, and whoever uses
+        the earlier goes on with it. Both give the same shards.
+
+        Args:
+            name: Tells plans for this key apart.
+            plan: The plan.
+        """
+        for path in (*self.plan.iterdir(), self.plan):
+            flush(str(path))
+        place = self._shared_plan(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self._write_text(place, json.dumps(plan.to_json()))
+        self.plan = self.work
+
+    def shared(self, name: str) -> Plan | None:
+        """Return a plan that was left to others, if it is there."""
+        place = self._shared_plan(name)
+        if not place.exists():
+            return None
+        found = Plan.from_json(json.loads(place.read_text(encoding="utf-8")))
+        return found if os.path.isdir(found.folder) else None
+
+    def _shared_plan(self, name: str) -> Path:
+        return self._shared_plans / self.key / f"{name}.json"
 
     @property
     def parts(self) -> str:
@@ -185,7 +240,7 @@ class Output:
     @property
     def unfinished(self) -> bool:
         """Whether an interrupted run left something to take up, or to tidy up."""
-        left = (self._all_records, Path(self.parts), self.work / _REPLACED)
+        left = (self._all_records, self._shared_plans, Path(self.parts), self.work / _REPLACED)
         return any(path.exists() for path in left)
 
     def manifest(self) -> dict[str, Any] | None:
@@ -252,13 +307,12 @@ class Output:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._write_text(path, json.dumps(record.to_json()))
 
-    def finished(self, task: ShardTask) -> ShardRecord | None:
-        """Return the record of a shard that an interrupted run finished, checked by its hash."""
-        path = self._record_path(task.path)
-        if not path.exists():
+    def recorded(self, path: str) -> ShardRecord | None:
+        """Return the record of a shard that an interrupted or another run finished."""
+        place = self._record_path(path)
+        if not place.exists():
             return None
-        record = ShardRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
-        return record if self.intact(record) else None
+        return ShardRecord.from_json(json.loads(place.read_text(encoding="utf-8")))
 
     def intact(self, record: ShardRecord) -> bool:
         """Tell whether a shard stands here and is what its record says."""
@@ -283,7 +337,7 @@ class Output:
         self._move(records)
         self._write_text(self.root / MANIFEST, manifest)
         self._write_text(self.root / CARD, card)
-        for folder in (self._all_records, Path(self.parts)):
+        for folder in (self._all_records, self._shared_plans, Path(self.parts)):
             shutil.rmtree(folder, ignore_errors=True)
         (self.work / _REPLACED).unlink(missing_ok=True)
 
@@ -322,10 +376,10 @@ def _is_shard(path: Path, record: ShardRecord) -> bool:
     return file_sha256(str(path)) == (record.sha256, record.bytes)
 
 
-def _lock(handle: int) -> None:
+def _lock(handle: int, kind: int) -> None:
     """Take a lock, where the file system has any: it saves work, the result does not need it."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, kind)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
