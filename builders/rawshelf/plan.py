@@ -127,7 +127,7 @@ def _tasks(job: Job, dataset: Dataset) -> list[ShardTask]:
     prepared = dataset.prepare(job)
     job.report.junk = job.source.guard.junk
     job.report.skipped_links = sorted(job.source.guard.skipped_links)
-    blobs = _Batches(prepared.blobs)
+    blobs = Batches(prepared.blobs)
     tasks: list[ShardTask] = []
     for (config_name, split), table in prepared.tables.items():
         if not len(table):
@@ -144,7 +144,7 @@ def _tasks(job: Job, dataset: Dataset) -> list[ShardTask]:
     return tasks
 
 
-def _store_part(rows: pa.Table, blobs: _Batches, config: Config, name: str) -> tuple[str, str]:
+def _store_part(rows: pa.Table, blobs: Batches, config: Config, name: str) -> tuple[str, str]:
     """Write some planned rows and the list of the blobs that they name; return both paths."""
     images = image_columns(config.columns)
     named = [pc.drop_null(rows[column]).to_numpy() for column in images]
@@ -156,13 +156,14 @@ def _store_part(rows: pa.Table, blobs: _Batches, config: Config, name: str) -> t
     return _store(rows, f"{name}.arrow"), _store(blobs.take(used), f"{name}-blobs.arrow")
 
 
-class _Batches:
+class Batches:
     """The list of blobs, to take some from at the cost of those alone.
 
     `pyarrow.Table.take` puts the chunks of a table together first (seen with 17.0), at each call.
     """
 
     def __init__(self, table: pa.Table) -> None:
+        """Take the list, whose columns may be views of a mapped file."""
         self._schema = table.schema
         self._batches = table.to_batches()
         self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
