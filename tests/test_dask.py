@@ -62,13 +62,14 @@ class Cluster(NamedTuple):
 
 def module(name: str, *arguments: str, folder: Path, **settings: str) -> subprocess.Popen[bytes]:
     """Start one of Dask's programs, as its documentation does, without the working folder."""
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", f"distributed.cli.{name}", *arguments, "--no-dashboard"],
-        cwd=folder,
-        env={**os.environ, **settings},
-        stderr=(folder / f"{name}.log").open("ab"),
-        start_new_session=True,
-    )
+    with (folder / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", f"distributed.cli.{name}", *arguments, "--no-dashboard"],
+            cwd=folder,
+            env={**os.environ, **settings},
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 @contextmanager
@@ -187,7 +188,7 @@ def test_a_worker_that_is_killed_costs_no_shard(conversion: Conversion, tmp_path
     started.mkdir()
     place = tmp_path / "cluster"
     with cluster(place, "--no-nanny", preload=SLOW, STARTED=str(started)) as found:
-        killed = threading.Thread(target=kill_first, args=(started,))
+        killed = threading.Thread(target=kill_first, args=(started,), daemon=True)
         killed.start()
         on_dask(found.address, conversion, tmp_path / "out")
         killed.join()
