@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,28 +22,23 @@ from tests.outputs import content
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
-# Imported by a worker before rawshelf is: a shard of the test split of `images` kills it, or takes
-# its time once.
+# Run by a worker at its start, or twice: a shard of `images` kills it, or each takes its time.
 POISON = """
 import os, signal
 import rawshelf.parquet
-write = rawshelf.parquet.write_shard
-def write_shard(task, root):
+def write_shard(task, root, write=rawshelf.parquet.write_shard):
     if task.path.startswith("data/images/test-"):
         os.kill(os.getpid(), signal.SIGKILL)
     return write(task, root)
-write_shard.__module__, write_shard.__qualname__ = "rawshelf.parquet", "write_shard"
 rawshelf.parquet.write_shard = write_shard
 """
 SLOW = """
 import os, time
 import rawshelf.shards
-read = rawshelf.shards.refuse_withdrawn
-def slow(task):
-    place = os.path.join(os.environ["STARTED"], str(os.getpid()))
-    open(place, "a").close()
-    time.sleep(0.3)
-    read(task)
+def slow(task, refuse=rawshelf.shards.refuse_withdrawn):
+    open(os.path.join(os.environ["STARTED"], str(os.getpid())), "a").close()
+    time.sleep(0.2)
+    refuse(task)
 rawshelf.shards.refuse_withdrawn = slow
 """
 
@@ -78,7 +73,8 @@ def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # as after a test that kills it
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
