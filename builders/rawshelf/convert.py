@@ -123,7 +123,7 @@ def convert(
     """
     run = Conversion.begin(name, raw, out, options, executor, Watch.of(progress, advance))
     with explained(out), run.output.opened():
-        return run.finish()
+        return run.finish(run.standing())
 
 
 @dataclass(frozen=True)
@@ -171,14 +171,13 @@ class Conversion:
         configs = wanted_configs(dataset, options.configs)
         source = Source(raw)
         state = source.fingerprint()
-        output = Output(out, build_key(name, state, options))
+        output = Output(out, _run_key(name, state, options))
         paths = (str(output.staged), *source.paths)
         engine = Engine(executor, options.workers, paths, str(output.root))
         return cls(dataset, source, state, output, options, configs, engine, watch)
 
-    def finish(self) -> Result:
-        """Write and publish what is not published yet."""
-        found = self.standing()
+    def finish(self, found: Result | None) -> Result:
+        """Write and publish what is not published yet, given what stands here."""
         run = self.beside(found)
         if found is None:
             return run.write({})
@@ -196,10 +195,11 @@ class Conversion:
         if manifest is None:
             return None
         records = self.output.records_of(manifest)
-        if manifest.get("key") == self.output.key:
+        difference = self._difference(manifest)
+        if difference is None:
             return Result(manifest, report_of(manifest, self.output), records, len(records))
         if not self.options.overwrite:
-            raise self.output.refuse_other(*self._difference(manifest))
+            raise self.output.refuse_other(*difference)
         return None
 
     def beside(self, found: Result | None) -> Self:
@@ -209,8 +209,8 @@ class Conversion:
         configs = [*self.configs, *_configs_of(found.records)]
         return replace(self, configs=wanted_configs(self.dataset, configs))
 
-    def _difference(self, manifest: Mapping[str, Any]) -> tuple[str, str]:
-        """Say in what a standing conversion differs: found, expected."""
+    def _difference(self, manifest: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Say in what a standing conversion differs, if it does: found, expected."""
         ours = (
             ("dataset", self.dataset.release.name, manifest.get("dataset")),
             ("options", _kept_options(self.options), manifest.get("options")),
@@ -219,6 +219,9 @@ class Conversion:
         for what, expected, found in ours:
             if found != expected:
                 return f"{what} {found}", f"{what} {expected}"
+        # Reads all of the input: only where everything else is the same.
+        if manifest.get("input") == self.source.describe():
+            return None
         return "a conversion of another release or another state of it", self.source.url
 
     def intact(self, found: Result) -> bool:
@@ -252,7 +255,6 @@ class Conversion:
             self.dataset,
             records,
             report,
-            key=self.output.key,
             options=_kept_options(self.options),
             description=description,
         )
@@ -346,8 +348,8 @@ class Conversion:
             raise changed(self.source)
 
     def _publish(self, result: Result) -> None:
-        text = f"{json.dumps(result.manifest, indent=1, ensure_ascii=False)}\n"
-        self.output.publish(result.records, text, render(self.dataset, result.manifest))
+        card = render(self.dataset, result.manifest)
+        self.output.publish(result.records, result.manifest, card)
 
 
 def _silent(_: ShardRecord, __: Total) -> None:
@@ -376,10 +378,11 @@ def wanted_configs(dataset: Dataset, configs: Sequence[str]) -> tuple[str, ...]:
     return tuple(config for config in known if config in configs or not configs)
 
 
-def build_key(name: str, state: str, options: Options) -> str:
-    """Return what a conversion depends on, as a short hash: input, code and options.
+def _run_key(name: str, state: str, options: Options) -> str:
+    """Return what a run depends on, as a short hash: state of the input, code and options.
 
-    Not the configs: the same key says that what stands in an output can be added to.
+    It is known before the input is read, and keys what an interrupted run left. What is finished
+    has `rawshelf.manifest.conversion_key`.
     """
     parts = (name, state, code_fingerprint(), json.dumps(_kept_options(options)))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -50,7 +50,7 @@ class Output:
         root: The folder.
         work: Where everything unfinished stands.
         staged: Folder below which shards are written.
-        key: What the conversion depends on.
+        key: What this run depends on.
         plan: Folder of this run's planned tables; there is none before `prepare`. Tasks run as long
             as it exists, wherever their tables are.
     """
@@ -60,8 +60,8 @@ class Output:
 
         Args:
             root: The output folder; it need not exist.
-            key: What the conversion depends on: input, code and options. Shards of another key are
-                never taken up.
+            key: What this run depends on: the state of the input (its files' times, for one), code
+                and options. Shards of another key are never taken up.
         """
         self.root = Path(os.path.abspath(root))
         self.work = self.root / WORK
@@ -321,11 +321,11 @@ class Output:
     def _record_path(self, shard: str) -> Path:
         return self._records / f"{shard}.json"
 
-    def publish(self, records: list[ShardRecord], manifest: str, card: str) -> None:
+    def publish(self, records: list[ShardRecord], manifest: dict[str, Any], card: str) -> None:
         """Move all shards to their places, then write the manifest, then the card."""
         kept = {record.path for record in records}
         found = self.manifest()
-        if found is not None and found.get("key") != self.key:
+        if found is not None and found.get("key") != manifest["key"]:
             (self.root / CARD).unlink(missing_ok=True)
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
@@ -335,7 +335,8 @@ class Output:
             with suppress(OSError):
                 (self.root / path).parent.rmdir()  # fails while it holds other shards
         self._move(records)
-        self._write_text(self.root / MANIFEST, manifest)
+        text = json.dumps(manifest, indent=1, ensure_ascii=False)
+        self._write_text(self.root / MANIFEST, f"{text}\n")
         self._write_text(self.root / CARD, card)
         for folder in (self._all_records, self._shared_plans, Path(self.parts)):
             shutil.rmtree(folder, ignore_errors=True)

@@ -25,14 +25,18 @@ class Archive:
         bytes: Its size, or None if nobody states it.
         sha256: Its hash, or None if nobody states it.
         urls: Where it can be had; the first is the publisher's.
-        source: Who states size and hash.
+        bytes_by: Who states the size.
+        sha256_by: Who states the hash.
+        configs: Names of the configs that are made of it; empty for all.
     """
 
     name: str
     bytes: int | None
     sha256: str | None
     urls: tuple[str, ...]
-    source: str
+    bytes_by: str
+    sha256_by: str
+    configs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

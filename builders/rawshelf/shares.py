@@ -156,7 +156,7 @@ def finish_shares(
         if found is None or {record.config for record in found.records} != set(run.configs):
             known = set() if found is None else {record.path for record in found.records}
             _refuse_missing(run.shared(), run.output, known, count)
-        return run.finish()
+        return run.finish(found)
 
 
 def _refuse_missing(plan: Plan | None, output: Output, known: set[str], count: int) -> None:

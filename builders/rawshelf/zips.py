@@ -148,8 +148,8 @@ def check_header(header: memoryview, name: str, blob: Blob) -> None:
 
     Args:
         header: The whole local header, with name and extra fields.
-        name: The member's name within the release; folders may be spelled otherwise there than
-            in the container, so only the file's own name must agree.
+        name: The member's name within the release. Its outer folders may be spelled otherwise
+            than in the container, so only the file and the folder that holds it must agree.
         blob: What the central directory says of the member.
 
     Raises:
@@ -173,7 +173,13 @@ def check_header(header: memoryview, name: str, blob: Blob) -> None:
 
 
 def _same_file(local: str, name: str) -> bool:
-    return unicodedata.normalize("NFC", local).rpartition("/")[2] == name.rpartition("/")[2]
+    ours, theirs = _end_of(name), _end_of(unicodedata.normalize("NFC", local).removeprefix("./"))
+    return all(mine == other for mine, other in zip(ours, theirs, strict=False))
+
+
+def _end_of(name: str) -> list[str]:
+    """Return the name of the file and that of its folder, if any."""
+    return name.split("/")[::-1][:2]
 
 
 def _disagreement(

@@ -27,7 +27,7 @@ COLUMNS = (
     ),
     Column("width", _INT, "Pixels of the stored raster."),
     Column("height", _INT, "Pixels of the stored raster."),
-    Column("mode", MODE, "Colour mode of the JPEG: both grey and colour files occur."),
+    Column("mode", MODE, "Colour mode of the JPEG: L (grey), RGB or CMYK; the first two occur."),
 )
 
 QUALITY_COLUMNS = (
@@ -39,7 +39,7 @@ QUALITY_COLUMNS = (
         "transparent ground whose transparency was dropped. Null if the file does not decode.",
     ),
     Column("mean", Value("float32"), "Mean luma of the pixels, 0 black to 255 white."),
-    Column("deviation", Value("float32"), "Standard deviation of the luma."),
+    Column("deviation", Value("float32"), "Standard deviation of the luma, in the same levels."),
     Column(
         "content_key",
         _TEXT,
