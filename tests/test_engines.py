@@ -82,8 +82,10 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
     assert {"0": 0, "1": 1, "2": 2} == found
 
 
-def test_calls_that_all_die_are_given_up_soon() -> None:
+def test_calls_that_all_die_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing can be done, not every call is tried."""
+    monkeypatch.setattr("rawshelf.engines._ALONE", 1)
+    monkeypatch.setattr("rawshelf.engines._HOPELESS", 2)
     calls = {str(number): partial(deadly, number) for number in range(20)}
     with pytest.raises(WorkerError, match="20 not done") as caught:
         Engine(workers=2).run(calls, lambda *_: None)

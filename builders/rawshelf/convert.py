@@ -20,7 +20,7 @@ from rawshelf.cards import render
 from rawshelf.code import code_fingerprint
 from rawshelf.engines import Engine, refuse_other_tools, threads, tools
 from rawshelf.execution import run_tasks
-from rawshelf.manifest import build, describe_aside, report_of
+from rawshelf.manifest import build, card_record, describe_aside, report_of
 from rawshelf.output import CARD, Output
 from rawshelf.parquet import ShardRecord
 from rawshelf.parts import Advance, Parts, silent
@@ -258,6 +258,8 @@ class Conversion:
             options=_kept_options(self.options),
             description=description,
         )
+        manifest = self.output.with_assets(manifest)
+        manifest["card"] = card_record(render(self.dataset, manifest))
         result = Result(manifest, report, records, kept)
         self._publish(result)
         return result

@@ -11,32 +11,30 @@ no manifest ever describes files that are not there.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rawshelf.errors import OutputError
 from rawshelf.files import TEMPORARY, file_sha256, flush, publish
+from rawshelf.locks import locked
+from rawshelf.manifests import MANIFEST, parse_manifest, shards_of, unreadable
 from rawshelf.parquet import ShardRecord
 from rawshelf.plan import Plan
 
 WORK = ".rawshelf"
-MANIFEST = "manifest.json"
 CARD = "README.md"
 DATA = "data"
-MANIFEST_FORMAT = 1
+ASSETS = "assets"
 
 _REPLACED = "replaced.json"
-_SHARD = re.compile(r"data/\w+/\w+-\d{5}-of-\d{5}\.parquet")
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+_ASSET = re.compile(rf"{ASSETS}/[\w-]+\.png")
 _REMEDY_FOREIGN = "Choose a new folder. rawshelf never deletes what it did not write."
 _REMEDY_OTHER = (
     "Choose a new folder, or pass --overwrite to replace that conversion once this one is complete."
@@ -85,7 +83,7 @@ class Output:
         """
         self._refuse_no_folder()
         existed = self.root.exists()
-        with self._locked():
+        with locked(self.work / "lock"):
             try:
                 self._refuse_foreign()
                 yield
@@ -105,29 +103,11 @@ class Output:
             OSError: If it cannot be written.
         """
         self._refuse_no_folder()
-        with self._locked(fcntl.LOCK_SH):
+        with locked(self.work / "lock", alone=False):
             try:
                 yield
             finally:
                 self.withdraw()
-
-    @contextmanager
-    def _locked(self, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
-        with self._acquire(kind):
-            yield
-
-    def _acquire(self, kind: int) -> IO[str]:
-        place = self.work / "lock"
-        while True:
-            # The folder may vanish when the conversion that we waited for ends: then start over.
-            self.work.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError), ExitStack() as stack:
-                # For reading and writing: NFS asks for one or the other, by the kind of lock.
-                lock = stack.enter_context(place.open("a+"))
-                _lock(lock.fileno(), kind)
-                if os.path.samestat(os.fstat(lock.fileno()), place.stat()):
-                    stack.pop_all()
-                    return lock
 
     def _remove_work(self) -> None:
         """Remove the working folder, the lock last: while it stands, nobody else is in here."""
@@ -156,7 +136,9 @@ class Output:
         if not (self.root / MANIFEST).exists():
             # Without a manifest there was no publication: even a card is somebody else's.
             top = {path.name for path in self.root.iterdir() if path.name[0] != "."}
-            foreign += top - {DATA}
+            assets = {path.split("/")[1] for path in self.known_assets()}
+            held = {path.name for path in (self.root / ASSETS).glob("*")}
+            foreign += top - {DATA} - ({ASSETS} if held <= assets else set())
         if foreign:
             raise OutputError(
                 "The output holds files that rawshelf did not write.",
@@ -177,6 +159,22 @@ class Output:
         for folder in self._all_records.glob("*"):
             known |= {_relative(path.with_suffix(""), folder) for path in folder.rglob("*.json")}
         return known
+
+    def known_assets(self) -> set[str]:
+        """Return the paths of all pictures that rawshelf put below assets/."""
+        manifests = (self.manifest(), self._read_manifest(self.work / _REPLACED))
+        return {path for found in manifests if found for path in self.assets_of(found)}
+
+    def with_assets(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Return a manifest with the pictures of the one that stands here.
+
+        Only if that is of the same conversion: its pictures show what is there still, also where
+        configs were added.
+        """
+        found = self.manifest()
+        if found is None or found.get("key") != manifest["key"] or "assets" not in found:
+            return manifest
+        return {**manifest, "assets": found["assets"]}
 
     def prepare(self, *, keep: Path | None = None) -> None:
         """Make room for this run; sweep what an interrupted one left and this one cannot use.
@@ -252,43 +250,30 @@ class Output:
         return self._read_manifest(self.root / MANIFEST)
 
     def _read_manifest(self, path: Path) -> dict[str, Any] | None:
-        if not path.exists():
-            return None
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise self.unreadable(str(error)) from error
-        if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
-            other = found.get("format") if isinstance(found, dict) else type(found).__name__
-            raise self.unreadable(f"format {other}")
-        return found
+        return parse_manifest(path.read_bytes(), str(self.root)) if path.exists() else None
 
     def records_of(self, manifest: dict[str, Any]) -> list[ShardRecord]:
-        """Return the shards that a manifest names.
+        """Return the shards that a manifest names, see `shards_of`."""
+        return shards_of(manifest, str(self.root))
+
+    def assets_of(self, manifest: dict[str, Any]) -> list[str]:
+        """Return the paths of the pictures that a manifest names.
 
         Raises:
-            OutputError: If a manifest names anything else than shards.
+            OutputError: If a manifest names anything else than pictures.
         """
         try:
-            records = [ShardRecord.from_json(values) for values in manifest["files"]]
-            strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
+            paths = [str(asset["path"]) for asset in manifest.get("assets", ())]
         except (KeyError, TypeError) as error:
-            raise self.unreadable(f"files that are no list of shards ({error})") from error
+            raise self.unreadable(f"assets that are no list of pictures ({error})") from error
+        strange = [path for path in paths if not _ASSET.fullmatch(path)]
         if strange:
-            raise self.unreadable(f"a file {strange[0]!r}")
-        return records
+            raise self.unreadable(f"an asset {strange[0]!r}")
+        return paths
 
     def unreadable(self, found: str) -> OutputError:
         """Build the error for a manifest that is of another version, or no manifest."""
-        return OutputError(
-            "The output's manifest is not one that this version reads.",
-            archive=str(self.root),
-            member=MANIFEST,
-            field="format",
-            found=found,
-            expected=f"format {MANIFEST_FORMAT}",
-            remedy="Choose a new folder, or use the version of rawshelf that wrote it.",
-        )
+        return unreadable(found, str(self.root))
 
     def refuse_other(self, found: str, expected: str) -> OutputError:
         """Build the error for an output that holds another conversion."""
@@ -330,10 +315,8 @@ class Output:
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
             flush(str(self.root))
-        for path in self._known() - kept:
-            (self.root / path).unlink(missing_ok=True)
-            with suppress(OSError):
-                (self.root / path).parent.rmdir()  # fails while it holds other shards
+        shown = set(self.assets_of(manifest))
+        self.remove((self._known() - kept) | (self.known_assets() - shown))
         self._move(records)
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
         self._write_text(self.root / MANIFEST, f"{text}\n")
@@ -341,6 +324,13 @@ class Output:
         for folder in (self._all_records, self._shared_plans, Path(self.parts)):
             shutil.rmtree(folder, ignore_errors=True)
         (self.work / _REPLACED).unlink(missing_ok=True)
+
+    def remove(self, paths: set[str]) -> None:
+        """Remove files of ours, and their folders where nothing else is in them."""
+        for path in paths:
+            (self.root / path).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.root / path).parent.rmdir()  # fails while it holds other files
 
     def _move(self, records: list[ShardRecord]) -> None:
         folders = {self.root / DATA}
@@ -354,9 +344,12 @@ class Output:
             flush(str(folder))
 
     def _write_text(self, path: Path, text: str) -> None:
-        """Write a text file, whole or not at all; nothing temporary shows outside of the work."""
+        self.write(path, text.encode("utf-8"))
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a small file, whole or not at all; nothing temporary shows outside of the work."""
         with publish(str(path), within=str(self.work)) as temporary:
-            Path(temporary).write_text(text, encoding="utf-8")
+            Path(temporary).write_bytes(content)
 
 
 def _discard(folder: Path) -> None:
@@ -375,12 +368,3 @@ def _is_shard(path: Path, record: ShardRecord) -> bool:
     if not path.is_file() or path.stat().st_size != record.bytes:
         return False
     return file_sha256(str(path)) == (record.sha256, record.bytes)
-
-
-def _lock(handle: int, kind: int) -> None:
-    """Take a lock, where the file system has any: it saves work, the result does not need it."""
-    try:
-        fcntl.flock(handle, kind)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise

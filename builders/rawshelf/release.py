@@ -13,6 +13,7 @@ from rawshelf.parts import Parts
 from rawshelf.report import Quarantined, Report
 
 if TYPE_CHECKING:
+    from rawshelf.preview.pictures import Subject
     from rawshelf.sources import Source
 
 
@@ -81,6 +82,7 @@ class Release:
         paper: Where the paper is.
         licence: What is known about the terms, with its source.
         private: Whether a published copy should be private unless the user says otherwise.
+        shareable: Configs without the images on whose account copies should be private.
         archives: The published files.
         splits: The splits, in order.
         claims: Published row counts.
@@ -96,6 +98,7 @@ class Release:
     archives: tuple[Archive, ...]
     splits: tuple[Split, ...]
     claims: tuple[Claim, ...]
+    shareable: tuple[str, ...] = ()
 
 
 Derive = Callable[[pa.Table], tuple[pa.Table, list[Quarantined]]]
@@ -179,6 +182,7 @@ class Dataset:
             about the release, as plain JSON values.
         exports: By format: writes a conversion's folder into a target folder in that format and
             returns the files written.
+        pictures: What ``rawshelf preview`` draws, in the order of the card.
     """
 
     release: Release
@@ -188,6 +192,7 @@ class Dataset:
     details: Callable[[], list[str]] | None = None
     inspect: Callable[[Job], dict[str, Any]] | None = None
     exports: Mapping[str, Callable[[str, str], list[str]]] = field(default_factory=dict)
+    pictures: tuple[Subject, ...] = ()
 
     def config(self, name: str) -> Config:
         """Return a config by its name; the name must be one of `configs`."""
