@@ -12,8 +12,10 @@ from rawshelf.parquet import ShardRecord
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 1
+ASSETS = "assets"
 
 _SHARD = re.compile(r"data/\w+/\w+-\d{5}-of-\d{5}\.parquet")
+_ASSET = re.compile(rf"{ASSETS}/[\w-]+\.png")
 
 
 def parse_manifest(text: bytes, place: str) -> dict[str, Any]:
@@ -50,6 +52,29 @@ def shards_of(manifest: Mapping[str, Any], place: str) -> list[ShardRecord]:
     if strange:
         raise unreadable(f"a file {strange[0]!r}", place)
     return records
+
+
+def assets_of(manifest: Mapping[str, Any], place: str) -> dict[str, tuple[int, str]]:
+    """Return the pictures that a manifest names: by path, size and sha256.
+
+    Args:
+        manifest: The manifest.
+        place: Where it stands, for messages.
+
+    Raises:
+        OutputError: If it names anything else than pictures.
+    """
+    try:
+        assets = {
+            str(asset["path"]): (int(asset["bytes"]), str(asset["sha256"]))
+            for asset in manifest.get("assets", ())
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise unreadable(f"assets that are no list of pictures ({error})", place) from error
+    strange = [path for path in assets if not _ASSET.fullmatch(path)]
+    if strange:
+        raise unreadable(f"an asset {strange[0]!r}", place)
+    return assets
 
 
 def unreadable(found: str, place: str) -> OutputError:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,17 +23,15 @@ from typing import Any
 from rawshelf.errors import OutputError
 from rawshelf.files import TEMPORARY, file_sha256, flush, publish
 from rawshelf.locks import locked
-from rawshelf.manifests import MANIFEST, parse_manifest, shards_of, unreadable
+from rawshelf.manifests import ASSETS, MANIFEST, assets_of, parse_manifest, shards_of, unreadable
 from rawshelf.parquet import ShardRecord
 from rawshelf.plan import Plan
 
 WORK = ".rawshelf"
 CARD = "README.md"
 DATA = "data"
-ASSETS = "assets"
 
 _REPLACED = "replaced.json"
-_ASSET = re.compile(rf"{ASSETS}/[\w-]+\.png")
 _REMEDY_FOREIGN = "Choose a new folder. rawshelf never deletes what it did not write."
 _REMEDY_OTHER = (
     "Choose a new folder, or pass --overwrite to replace that conversion once this one is complete."
@@ -163,7 +160,7 @@ class Output:
     def known_assets(self) -> set[str]:
         """Return the paths of all pictures that rawshelf put below assets/."""
         manifests = (self.manifest(), self._read_manifest(self.work / _REPLACED))
-        return {path for found in manifests if found for path in self.assets_of(found)}
+        return {path for found in manifests if found for path in assets_of(found, str(self.root))}
 
     def with_assets(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Return a manifest with the pictures of the one that stands here.
@@ -256,21 +253,6 @@ class Output:
         """Return the shards that a manifest names, see `shards_of`."""
         return shards_of(manifest, str(self.root))
 
-    def assets_of(self, manifest: dict[str, Any]) -> list[str]:
-        """Return the paths of the pictures that a manifest names.
-
-        Raises:
-            OutputError: If a manifest names anything else than pictures.
-        """
-        try:
-            paths = [str(asset["path"]) for asset in manifest.get("assets", ())]
-        except (KeyError, TypeError) as error:
-            raise self.unreadable(f"assets that are no list of pictures ({error})") from error
-        strange = [path for path in paths if not _ASSET.fullmatch(path)]
-        if strange:
-            raise self.unreadable(f"an asset {strange[0]!r}")
-        return paths
-
     def unreadable(self, found: str) -> OutputError:
         """Build the error for a manifest that is of another version, or no manifest."""
         return unreadable(found, str(self.root))
@@ -315,7 +297,7 @@ class Output:
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
             flush(str(self.root))
-        shown = set(self.assets_of(manifest))
+        shown = set(assets_of(manifest, str(self.root)))
         self.remove((self._known() - kept) | (self.known_assets() - shown))
         self._move(records)
         text = json.dumps(manifest, indent=1, ensure_ascii=False)

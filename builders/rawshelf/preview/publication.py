@@ -21,8 +21,8 @@ from rawshelf.cards import render
 from rawshelf.engines import threads
 from rawshelf.errors import MissingError, OutputError, UsageError
 from rawshelf.manifest import card_record
-from rawshelf.manifests import MANIFEST
-from rawshelf.output import ASSETS, CARD, Output
+from rawshelf.manifests import ASSETS, MANIFEST
+from rawshelf.output import CARD, Output
 from rawshelf.parquet import ShardRecord
 from rawshelf.preview.pictures import Picture, Subject, Wish, encode
 from rawshelf.preview.reading import REMEDY, Conversion
