@@ -1,17 +1,22 @@
 """From a raw release to independent shard tasks.
 
 A dataset's `prepare` reads the release once and gives one planned table per (config, split): the
-config's columns, with an index into a list of blobs in place of each image. The tables go to
-files; a task is the paths of those files and a range of rows. It carries no bytes, can be pickled,
-and can run anywhere that sees the same paths.
+config's columns, with an index into a list of blobs in place of each image. Each shard's part of
+both goes to files of its own; a task is their paths. It carries no bytes, can be pickled, runs
+anywhere that sees the same paths, and reads nothing but its own part: the cost of all tasks grows
+with the rows, not with rows times shards.
+
+Tables may be views of mapped files. Planning then holds one shard's rows at a time, and a few
+bytes per row of the release.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +25,7 @@ import pyarrow.compute as pc
 
 from rawshelf.features import image_columns
 from rawshelf.release import Config, Dataset, Job
+from rawshelf.report import Report
 
 # Readers scale by shards, and common world sizes are powers of two: so are shard counts. A shard is
 # worth a file of its own from 32 MB; above 256 MB it streams and resumes badly.
@@ -39,11 +45,12 @@ class ShardTask:
         split: Split name.
         index: Number of the shard, from 0.
         count: Number of shards of this split.
-        start: First row.
+        start: First of its rows in the split.
         stop: Row behind the last.
         size: Estimate of the file's bytes.
-        table: Path of the planned table (Arrow IPC file).
-        blobs: Path of the list of blobs (Arrow IPC file).
+        table: Path of its planned rows (Arrow IPC file).
+        blobs: Path of the list of the blobs that those name (Arrow IPC file).
+        lease: A path that exists as long as the shard is wanted.
     """
 
     dataset: str
@@ -56,12 +63,45 @@ class ShardTask:
     size: int
     table: str
     blobs: str
+    lease: str
 
     @property
     def path(self) -> str:
         """Where the file stands in the output, relative to its root."""
         name = f"{self.split}-{self.index:05d}-of-{self.count:05d}.parquet"
         return f"data/{self.config}/{name}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All shards of a conversion, and what reading the release for them told.
+
+    Attributes:
+        folder: Where the planned tables stand.
+        tasks: The shards, in the order of publication.
+        report: What was noticed.
+        tools: Versions on which the shards' bytes depend.
+    """
+
+    folder: str
+    tasks: list[ShardTask]
+    report: Report
+    tools: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the plan that `to_json` gave."""
+        tasks = [ShardTask(**task) for task in values["tasks"]]
+        return cls(values["folder"], tasks, Report.from_json(values["report"]), values["tools"])
+
+    def to_json(self) -> dict[str, object]:
+        """Return the plan as plain JSON values."""
+        return {
+            "folder": self.folder,
+            "tasks": [asdict(task) for task in self.tasks],
+            "report": self.report.to_json(),
+            "tools": dict(self.tools),
+        }
 
 
 def plan(job: Job, dataset: Dataset) -> list[ShardTask]:
@@ -87,21 +127,63 @@ def _tasks(job: Job, dataset: Dataset) -> list[ShardTask]:
     prepared = dataset.prepare(job)
     job.report.junk = job.source.guard.junk
     job.report.skipped_links = sorted(job.source.guard.skipped_links)
-    blobs = _store(prepared.blobs, os.path.join(job.folder, "blobs.arrow"))
+    blobs = Batches(prepared.blobs)
     tasks: list[ShardTask] = []
     for (config_name, split), table in prepared.tables.items():
         if not len(table):
             continue  # an incomplete release may lack a split; an empty file helps nobody
-        path = _store(table, os.path.join(job.folder, f"{config_name}-{split}.arrow"))
-        size = stored_bytes(table, prepared.blobs, dataset.config(config_name))
+        config = dataset.config(config_name)
+        size = stored_bytes(table, prepared.blobs, config)
         bounds = _bounds(len(table), shard_count(size))
         count, share = len(bounds) - 1, size // (len(bounds) - 1)
-        place = (dataset.release.name, config_name, split)
-        tasks += [
-            ShardTask(*place, index, count, start, stop, share, path, blobs)
-            for index, (start, stop) in enumerate(pairwise(bounds))
-        ]
+        for index, (start, stop) in enumerate(pairwise(bounds)):
+            name = os.path.join(job.folder, f"{config_name}-{split}-{index:05d}")
+            paths = _store_part(table.slice(start, stop - start), blobs, config, name)
+            place = (dataset.release.name, config_name, split)
+            tasks.append(ShardTask(*place, index, count, start, stop, share, *paths, job.folder))
     return tasks
+
+
+def _store_part(rows: pa.Table, blobs: Batches, config: Config, name: str) -> tuple[str, str]:
+    """Write some planned rows and the list of the blobs that they name; return both paths."""
+    images = image_columns(config.columns)
+    named = [pc.drop_null(rows[column]).to_numpy() for column in images]
+    used = np.unique(np.concatenate([np.empty(0, np.int64), *named]))
+    for column in images:
+        place, item = rows.column_names.index(column), rows.schema.field(column)
+        own = pc.index_in(rows[column], value_set=pa.array(used, item.type))
+        rows = rows.set_column(place, item, own.cast(item.type))
+    return _store(rows, f"{name}.arrow"), _store(blobs.take(used), f"{name}-blobs.arrow")
+
+
+class Batches:
+    """The list of blobs, to take some from at the cost of those alone.
+
+    `pyarrow.Table.take` puts the chunks of a table together first (seen with 17.0), at each call.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        """Take the list, whose columns may be views of a mapped file."""
+        self._schema = table.schema
+        self._batches = table.to_batches()
+        self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
+
+    def take(self, rows: npt.NDArray[np.int64]) -> pa.Table:
+        """Return rows, given in ascending order, with a dictionary of no more than they need."""
+        edges = np.searchsorted(rows, self._starts)
+        pieces = [
+            batch.take(pa.array(rows[edge:end] - start))
+            for batch, start, (edge, end) in zip(
+                self._batches, self._starts[:-1], pairwise(edges), strict=True
+            )
+            if edge < end
+        ]
+        found = pa.Table.from_batches(pieces, self._schema)
+        for place, item in enumerate(self._schema):
+            if pa.types.is_dictionary(item.type):
+                plain = found[place].cast(item.type.value_type)
+                found = found.set_column(place, item, plain.dictionary_encode())
+        return found
 
 
 def _bounds(rows: int, count: int) -> list[int]:
@@ -217,6 +299,8 @@ def _fits(row_bytes: npt.NDArray[np.int64], limit: int) -> bool:
 
 
 def _store(table: pa.Table, path: str) -> str:
+    # One batch: readers would put several together again.
+    table = table.combine_chunks()
     with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
     return path

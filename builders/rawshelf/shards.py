@@ -46,28 +46,31 @@ def read_groups(task: ShardTask) -> Iterator[tuple[pa.Table, list[Quarantined]]]
         OutputError: If the plan was withdrawn, see `rawshelf.output`.
     """
     config = catalog.find(task.dataset).config(task.config)
-    _refuse_withdrawn(task)
-    rows = load_table(task.table).slice(task.start, task.stop - task.start)
+    refuse_withdrawn(task)
+    rows = load_table(task.table)
     blobs = load_table(task.blobs)
     start = 0
     with BlobReader() as reader:
         for end in _ends(rows, blobs, config):
-            _refuse_withdrawn(task)
+            refuse_withdrawn(task)
             try:
                 group = _fill(rows.slice(start, end - start), blobs, config, reader)
             except SourceError:
-                _refuse_withdrawn(task)  # images of a compressed tar go with the plan
+                refuse_withdrawn(task)  # images of a compressed tar go with the plan
                 raise
             yield (group, []) if config.derive is None else config.derive(group)
             start = end
 
 
-def _refuse_withdrawn(task: ShardTask) -> None:
-    """Stop where the plan is gone.
+def refuse_withdrawn(task: ShardTask) -> None:
+    """Stop where the plan or the lease is gone.
 
     So a conversion that was interrupted stops its tasks, wherever an executor runs them.
+
+    Raises:
+        OutputError: If so.
     """
-    if not os.path.exists(task.table):
+    if not (os.path.exists(task.lease) and os.path.exists(task.table)):
         raise OutputError(
             "The plan of the conversion was removed while it was in use.",
             archive=task.table,
