@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -50,6 +51,8 @@ class _Terminated(SystemExit):
 def main() -> None:
     """Run the command line; errors become messages and exit codes."""
     signal.signal(signal.SIGTERM, _terminate)
+    # A spawned worker would import an `array.py` of the working folder in place of Python's own.
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         status = cli.main(standalone_mode=False)
     except errors.RawshelfError as error:

@@ -17,7 +17,7 @@ from rawshelf.files import file_sha256, publish
 from rawshelf.plan import ShardTask
 from rawshelf.release import Config
 from rawshelf.report import Quarantined
-from rawshelf.shards import read_groups
+from rawshelf.shards import read_groups, refuse_withdrawn
 
 # One dictionary page holds a row group's images; Parquet's default of 1 MB would end it at once.
 _DICTIONARY_BYTES = 1 << 30
@@ -79,8 +79,10 @@ def write_shard(task: ShardTask, root: str) -> ShardRecord:
 
     Raises:
         SourceError: If the release changed or is damaged.
+        OutputError: If the plan was withdrawn, see `rawshelf.output`.
         OSError: If the file cannot be written; nothing then stands at its path.
     """
+    refuse_withdrawn(task)  # or a task that comes too late would make the folder anew
     config = catalog.find(task.dataset).config(task.config)
     path = os.path.join(root, task.path)
     os.makedirs(os.path.dirname(path), exist_ok=True)

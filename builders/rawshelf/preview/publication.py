@@ -18,10 +18,11 @@ from typing import Any
 
 from rawshelf import catalog
 from rawshelf.cards import render
+from rawshelf.engines import threads
 from rawshelf.errors import MissingError, OutputError, UsageError
-from rawshelf.execution import threads
 from rawshelf.manifest import card_record
-from rawshelf.output import ASSETS, CARD, MANIFEST, Output
+from rawshelf.manifests import ASSETS, MANIFEST
+from rawshelf.output import CARD, Output
 from rawshelf.parquet import ShardRecord
 from rawshelf.preview.pictures import Picture, Subject, Wish, encode
 from rawshelf.preview.reading import REMEDY, Conversion
