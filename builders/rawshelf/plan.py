@@ -13,26 +13,29 @@ bytes per row of the release.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rawshelf.cutting import (
+    GROUP_LIMIT,
+    GROUP_TARGET,
+    Ints,
+    blob_bytes,
+    even_edges,
+    even_groups,
+    group_ends,
+    relative_ends,
+    shard_count,
+)
 from rawshelf.features import image_columns
 from rawshelf.release import Config, Dataset, Job
 from rawshelf.report import Report
-
-# Readers scale by shards, and common world sizes are powers of two: so are shard counts. A shard is
-# worth a file of its own from 32 MB; above 256 MB it streams and resumes badly.
-_SMALLEST_SHARD = 32 << 20
-_LARGEST_SHARD = 256 << 20
-_WORLD = 8
-_WINDOW = 4096  # rows looked at before more are taken in, when a group's end is searched
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class ShardTask:
         count: Number of shards of this split.
         start: First of its rows in the split.
         stop: Row behind the last.
+        ends: Of each row group, the row behind its last, counted from `start`.
         size: Estimate of the file's bytes.
         table: Path of its planned rows (Arrow IPC file).
         blobs: Path of the list of the blobs that those name (Arrow IPC file).
@@ -60,10 +64,16 @@ class ShardTask:
     count: int
     start: int
     stop: int
+    ends: tuple[int, ...]
     size: int
     table: str
     blobs: str
     lease: str
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ShardTask:
+        """Return the task whose fields JSON has kept."""
+        return cls(**{**values, "ends": tuple(values["ends"])})
 
     @property
     def path(self) -> str:
@@ -91,7 +101,7 @@ class Plan:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the plan that `to_json` gave."""
-        tasks = [ShardTask(**task) for task in values["tasks"]]
+        tasks = [ShardTask.from_json(task) for task in values["tasks"]]
         return cls(values["folder"], tasks, Report.from_json(values["report"]), values["tools"])
 
     def to_json(self) -> dict[str, object]:
@@ -133,15 +143,45 @@ def _tasks(job: Job, dataset: Dataset) -> list[ShardTask]:
         if not len(table):
             continue  # an incomplete release may lack a split; an empty file helps nobody
         config = dataset.config(config_name)
-        size = stored_bytes(table, prepared.blobs, config)
-        bounds = _bounds(len(table), shard_count(size))
-        count, share = len(bounds) - 1, size // (len(bounds) - 1)
-        for index, (start, stop) in enumerate(pairwise(bounds)):
+        shards = _shards(table, prepared.blobs, config)
+        place = (dataset.release.name, config_name, split)
+        for index, (start, stop, ends, share) in enumerate(shards):
             name = os.path.join(job.folder, f"{config_name}-{split}-{index:05d}")
             paths = _store_part(table.slice(start, stop - start), blobs, config, name)
-            place = (dataset.release.name, config_name, split)
-            tasks.append(ShardTask(*place, index, count, start, stop, share, *paths, job.folder))
+            spot = (*place, index, len(shards), start, stop)
+            tasks.append(ShardTask(*spot, ends, share, *paths, job.folder))
     return tasks
+
+
+Shard = tuple[int, int, tuple[int, ...], int]  # `start`, `stop`, `ends` and `size` of a task
+
+
+def _shards(table: pa.Table, blobs: pa.Table, config: Config) -> list[Shard]:
+    """Cut a planned table into shards, and those into row groups."""
+    size, rows = stored_bytes(table, blobs, config), len(table)
+    count = shard_count(size, rows)
+    sizes = blobs["size"].to_numpy()
+    indices = [image_indices(table[name]) for name in image_columns(config.columns)]
+    own = blob_bytes(indices, sizes).sum(axis=1) if indices else np.full(rows, size // rows)
+    edges = None if config.shared else even_groups(own, count)
+    if edges is not None:
+        bounds, ends = edges[:: (len(edges) - 1) // count], relative_ends(edges, count)
+    else:
+        bounds = even_edges(rows, count, 1)
+        keys = table[config.group].to_numpy() if config.group else np.zeros(rows, np.int64)
+        ends = [_ends(indices, sizes, keys, slice(*part)) for part in pairwise(bounds)]
+    shards = zip(pairwise(bounds), ends, strict=True)
+    return [(*bound, tuple(groups), size // count) for bound, groups in shards]
+
+
+def _ends(indices: list[Ints], sizes: Ints, keys: Ints, part: slice) -> list[int]:
+    taken = [column[part] for column in indices]
+    return group_ends(taken, sizes, keys[part], target=GROUP_TARGET, limit=GROUP_LIMIT)
+
+
+def image_indices(column: pa.ChunkedArray) -> Ints:
+    """Return the blob of each row of a planned image column, -1 for none."""
+    return np.asarray(pc.fill_null(column, -1).to_numpy(), np.int64)
 
 
 def _store_part(rows: pa.Table, blobs: Batches, config: Config, name: str) -> tuple[str, str]:
@@ -168,7 +208,7 @@ class Batches:
         self._batches = table.to_batches()
         self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
 
-    def take(self, rows: npt.NDArray[np.int64]) -> pa.Table:
+    def take(self, rows: Ints) -> pa.Table:
         """Return rows, given in ascending order, with a dictionary of no more than they need."""
         edges = np.searchsorted(rows, self._starts)
         pieces = [
@@ -186,12 +226,6 @@ class Batches:
         return found
 
 
-def _bounds(rows: int, count: int) -> list[int]:
-    """Return where to cut rows into parts that differ by at most one; none is empty."""
-    count = min(count, rows)
-    return [rows * index // count for index in range(count + 1)]
-
-
 def stored_bytes(table: pa.Table, blobs: pa.Table, config: Config) -> int:
     """Estimate what a planned table takes in Parquet, from the blobs that its rows name."""
     sizes = blobs["size"].to_numpy()
@@ -202,100 +236,10 @@ def stored_bytes(table: pa.Table, blobs: pa.Table, config: Config) -> int:
     return total
 
 
-def shard_count(size: int) -> int:
-    """Return into how many shards to cut a split of so many bytes: a power of two."""
-    wanted = max(1, -(-size // _LARGEST_SHARD))
-    useful = max(1, min(_WORLD, size // _SMALLEST_SHARD))
-    return 1 << max((wanted - 1).bit_length(), useful.bit_length() - 1)
-
-
 def load_table(path: str) -> pa.Table:
     """Open a planned table; its columns are views of the mapped file."""
     with pa.memory_map(path) as file:
         return pa.ipc.open_file(file).read_all()
-
-
-def group_ends(
-    indices: Sequence[npt.NDArray[np.int64]],
-    sizes: npt.NDArray[np.int64],
-    keys: npt.NDArray[np.int64] | None,
-    *,
-    target: int,
-    limit: int,
-) -> list[int]:
-    """Cut rows into row groups by bytes.
-
-    Args:
-        indices: Per image column, each row's blob (-1 for none).
-        sizes: Size of each blob, bytes.
-        keys: For rows that share blobs: where a change of value is a good place to cut. A blob
-            then counts once per column and group. None if every row has blobs of its own.
-        target: Bytes from which on a group may end (at a change of the key, if there is one).
-        limit: Bytes that a group does not pass, unless one row does.
-
-    Returns:
-        The row behind the last of each group.
-    """
-    found = [np.where(i < 0, 0, sizes[i]) if len(sizes) else np.zeros_like(i) for i in indices]
-    row_bytes = np.stack(found, axis=1).astype(np.int64)
-    if keys is None:
-        return _even_ends(row_bytes.sum(axis=1), target=target, limit=limit)
-    earlier = np.stack([_earlier(i) for i in indices], axis=1)
-    changes = np.concatenate([[False], keys[1:] != keys[:-1]])
-    return _ends(row_bytes, earlier, changes, target=target, limit=limit)
-
-
-def _earlier(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return for each row the last row before it that has the same value, -1 for none."""
-    order = np.argsort(values, kind="stable")
-    same = values[order][1:] == values[order][:-1]
-    earlier = np.full(len(values), -1, np.int64)
-    earlier[order[1:][same]] = order[:-1][same]
-    return earlier
-
-
-def _ends(
-    row_bytes: npt.NDArray[np.int64],
-    earlier: npt.NDArray[np.int64],
-    changes: npt.NDArray[np.bool_],
-    *,
-    target: int,
-    limit: int,
-) -> list[int]:
-    ends: list[int] = []
-    start, window = 0, _WINDOW
-    while start < len(row_bytes):
-        part = slice(start, start + window)
-        # A blob costs only where its group meets it first.
-        added = np.where(earlier[part] < start, row_bytes[part], 0).sum(axis=1)
-        held = np.cumsum(added)
-        before = held - added
-        cut = (before > 0) & ((held > limit) | ((before >= target) & changes[part]))
-        if cut.any():
-            start += int(np.argmax(cut))
-            ends.append(start)
-        elif start + window >= len(row_bytes):
-            break
-        else:
-            window *= 2
-    return [*ends, len(row_bytes)]
-
-
-def _even_ends(row_bytes: npt.NDArray[np.int64], *, target: int, limit: int) -> list[int]:
-    """Cut into groups of about equal size."""
-    total = np.cumsum(row_bytes)
-    count = max(1, round(int(total[-1]) / target)) if len(total) else 1
-    edges = np.searchsorted(total, [total[-1] * k // count for k in range(1, count)], side="right")
-    ends = [*sorted({int(edge) for edge in edges if edge > 0}), len(total)]
-    if all(_fits(row_bytes[start:end], limit) for start, end in pairwise([0, *ends])):
-        return ends
-    alone = np.full((len(row_bytes), 1), -1, np.int64)
-    never = np.zeros(len(row_bytes), bool)
-    return _ends(row_bytes[:, None], alone, never, target=target, limit=limit)
-
-
-def _fits(row_bytes: npt.NDArray[np.int64], limit: int) -> bool:
-    return len(row_bytes) <= 1 or int(row_bytes.sum()) <= limit
 
 
 def _store(table: pa.Table, path: str) -> str:

@@ -14,8 +14,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from rawshelf import catalog
 from rawshelf.errors import OutputError, SourceError, UsageError
+from rawshelf.manifests import MANIFEST, MANIFEST_FORMAT, parse_manifest, shards_of
 from rawshelf.members import read_errors
-from rawshelf.output import MANIFEST, MANIFEST_FORMAT, parse_manifest, shards_of
 from rawshelf.parquet import ShardRecord
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
