@@ -9,6 +9,7 @@ from types import FrameType
 import click
 
 from rawshelf import errors
+from rawshelf.commands.card import card_group
 from rawshelf.commands.convert import convert_command
 from rawshelf.commands.demo import demo_command
 from rawshelf.commands.describe import info, list_command
@@ -36,6 +37,7 @@ cli.add_command(convert_command)
 cli.add_command(export_command)
 cli.add_command(verify_command)
 cli.add_command(push_command)
+cli.add_command(card_group)
 cli.add_command(demo_command)
 
 

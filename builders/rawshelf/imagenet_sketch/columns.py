@@ -31,7 +31,12 @@ COLUMNS = (
 )
 
 QUALITY_COLUMNS = (
-    Column("quality_of", _TEXT, "The image that the row is about: its `file_name`."),
+    Column(
+        "quality_of",
+        _TEXT,
+        "The image that the row is about: its `file_name`.",
+        "default/file_name",
+    ),
     Column(
         "is_constant",
         Value("bool"),
@@ -51,6 +56,7 @@ QUALITY_COLUMNS = (
         _TEXT,
         "`file_name` of the first image in release order that this one repeats; null if it "
         "repeats none, or has no content.",
+        "default/file_name",
     ),
     Column(
         "transform",
