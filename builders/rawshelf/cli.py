@@ -35,9 +35,9 @@ cli.add_command(info)
 cli.add_command(inspect_command)
 cli.add_command(convert_command)
 cli.add_command(export_command)
+cli.add_command(card_group)
 cli.add_command(verify_command)
 cli.add_command(push_command)
-cli.add_command(card_group)
 cli.add_command(demo_command)
 
 
