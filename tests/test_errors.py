@@ -16,6 +16,7 @@ from rawshelf.errors import (
     LabelError,
     MissingError,
     OutputError,
+    PredictionError,
     RawshelfError,
     SourceError,
     UsageError,
@@ -32,6 +33,7 @@ EXIT_CODES = {
     MissingError: 5,
     OutputError: 6,
     HubError: 7,
+    PredictionError: 9,
 }
 PARTS = {
     "archive": "a.tar.gz",

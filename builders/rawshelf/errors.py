@@ -12,6 +12,7 @@ code  meaning
 4     the release is read, but what an annotation says is wrong
 5     files that the release must hold are missing
 6     the output cannot be written: foreign files, no space, no permission
+9     predictions do not fit what they are evaluated on
 7     the Hub refuses, or cannot be reached
 130   interrupted (Ctrl-C); 143 when terminated. Run the same command to resume
 ====  ==========================================================================
@@ -138,3 +139,9 @@ class HubError(RawshelfError):
     """The Hub refuses, or cannot be reached, or holds what must not be replaced unasked."""
 
     exit_code = 7
+
+
+class PredictionError(RawshelfError):
+    """Predictions cannot be read, or do not fit what they are evaluated on."""
+
+    exit_code = 9

@@ -13,6 +13,8 @@ from rawshelf.parts import Parts
 from rawshelf.report import Quarantined, Report
 
 if TYPE_CHECKING:
+    import click
+
     from rawshelf.sources import Source
 
 
@@ -181,6 +183,7 @@ class Dataset:
             about the release, as plain JSON values.
         exports: By format: writes a conversion's folder into a target folder in that format and
             returns the files written.
+        evaluate: The dataset's part of ``rawshelf evaluate``: a command of the dataset's name.
     """
 
     release: Release
@@ -190,6 +193,7 @@ class Dataset:
     details: Callable[[], list[str]] | None = None
     inspect: Callable[[Job], dict[str, Any]] | None = None
     exports: Mapping[str, Callable[[str, str], list[str]]] = field(default_factory=dict)
+    evaluate: click.Command | None = None
 
     def config(self, name: str) -> Config:
         """Return a config by its name; the name must be one of `configs`."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rawshelf.release import Dataset
 from rawshelf.spair71k.columns import CONFIGS
+from rawshelf.spair71k.evaluate import command
 from rawshelf.spair71k.release import RELEASE
 from rawshelf.spair71k.tables import prepare
 
-DATASET = Dataset(RELEASE, CONFIGS, prepare)
+DATASET = Dataset(RELEASE, CONFIGS, prepare, evaluate=command)
