@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rawshelf.partimagenet.classes import info_lines
 from rawshelf.partimagenet.columns import CONFIGS
+from rawshelf.partimagenet.evaluate import command
 from rawshelf.partimagenet.export import export_coco
 from rawshelf.partimagenet.inspection import inspect
 from rawshelf.partimagenet.release import ORDERS, RELEASE
@@ -18,4 +19,5 @@ DATASET = Dataset(
     details=info_lines,
     inspect=inspect,
     exports={"coco": export_coco},
+    evaluate=command,
 )
