@@ -182,19 +182,11 @@ def test_to_go_on_reads_no_earlier_row_group(
     read: list[Piece] = []
     tables = GroupReader.tables
 
-<<<<<<< HEAD
     def noted(reader: GroupReader, piece: Piece) -> Iterator[pa.Table]:
         read.append(piece)
         return tables(reader, piece)
 
     monkeypatch.setattr(GroupReader, "tables", noted)
-=======
-    def recorded(self: GroupReader, piece: Piece) -> Iterator[pa.Table]:
-        read.append(piece)
-        return tables(self, piece)
-
-    monkeypatch.setattr(GroupReader, "tables", recorded)
->>>>>>> main
 
     rest, _ = open_stream()
     rest.load_state_dict(state)

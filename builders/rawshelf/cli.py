@@ -14,6 +14,7 @@ from rawshelf.commands.card import card_group
 from rawshelf.commands.convert import convert_command
 from rawshelf.commands.demo import demo_command
 from rawshelf.commands.describe import info, list_command
+from rawshelf.commands.evaluate import evaluate_command
 from rawshelf.commands.export import export_command
 from rawshelf.commands.inspect import inspect_command
 from rawshelf.commands.preview import preview_command
@@ -38,6 +39,7 @@ cli.add_command(inspect_command)
 cli.add_command(convert_command)
 cli.add_command(preview_command)
 cli.add_command(export_command)
+cli.add_command(evaluate_command)
 cli.add_command(card_group)
 cli.add_command(verify_command)
 cli.add_command(push_command)

@@ -14,6 +14,7 @@ code  meaning
 6     the output cannot be written: foreign files, no space, no permission
 7     the Hub refuses, or cannot be reached
 8     workers cannot do their work: unreachable, of other versions, lost; shares missing
+9     predictions do not fit what they are evaluated on
 130   interrupted (Ctrl-C); 143 when terminated. Run the same command to resume
 ====  ==========================================================================
 """
@@ -145,3 +146,9 @@ class WorkerError(RawshelfError):
     """Workers cannot do what they should: unreachable, different, dead, or not yet done."""
 
     exit_code = 8
+
+
+class PredictionError(RawshelfError):
+    """Predictions cannot be read, or do not fit what they are evaluated on."""
+
+    exit_code = 9

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from rawshelf.imagenet_sketch.columns import CONFIGS
+from rawshelf.imagenet_sketch.evaluate import command
 from rawshelf.imagenet_sketch.listing import RELEASE_ORDER, SHUFFLED
 from rawshelf.imagenet_sketch.pictures import PICTURES
 from rawshelf.imagenet_sketch.release import RELEASE
 from rawshelf.imagenet_sketch.tables import prepare
 from rawshelf.release import Dataset
 
-DATASET = Dataset(RELEASE, CONFIGS, prepare, orders=(SHUFFLED, RELEASE_ORDER), pictures=PICTURES)
+DATASET = Dataset(
+    RELEASE,
+    CONFIGS,
+    prepare,
+    orders=(SHUFFLED, RELEASE_ORDER),
+    pictures=PICTURES,
+    evaluate=command,
+)

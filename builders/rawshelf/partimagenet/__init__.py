@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rawshelf.partimagenet.classes import info_lines
 from rawshelf.partimagenet.columns import CONFIGS
+from rawshelf.partimagenet.evaluate import command
 from rawshelf.partimagenet.export import export_coco
 from rawshelf.partimagenet.inspection import inspect
 from rawshelf.partimagenet.pictures import PICTURES
@@ -20,4 +21,5 @@ DATASET = Dataset(
     inspect=inspect,
     exports={"coco": export_coco},
     pictures=PICTURES,
+    evaluate=command,
 )
