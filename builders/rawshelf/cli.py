@@ -14,6 +14,8 @@ from rawshelf.commands.demo import demo_command
 from rawshelf.commands.describe import info, list_command
 from rawshelf.commands.export import export_command
 from rawshelf.commands.inspect import inspect_command
+from rawshelf.commands.push import push_command
+from rawshelf.commands.verify import verify_command
 
 _INTERRUPTED, _TERMINATED = 130, 143
 _EXIT_CODES = "\b\n" + "\n".join(
@@ -32,6 +34,8 @@ cli.add_command(info)
 cli.add_command(inspect_command)
 cli.add_command(convert_command)
 cli.add_command(export_command)
+cli.add_command(verify_command)
+cli.add_command(push_command)
 cli.add_command(demo_command)
 
 

@@ -26,7 +26,7 @@ from rawshelf.errors import (
     SourceError,
 )
 from rawshelf.execution import pool, run_tasks, threads
-from rawshelf.manifest import build, describe_aside, report_of
+from rawshelf.manifest import build, card_record, describe_aside, report_of
 from rawshelf.output import CARD, Output
 from rawshelf.parquet import ShardRecord
 from rawshelf.parts import Advance, Parts, silent
@@ -242,6 +242,7 @@ class _Run:
             options=_kept_options(self.options),
             description=description,
         )
+        manifest["card"] = card_record(render(self.dataset, manifest))
         result = Result(manifest, job.report, records, kept)
         self._publish(result)
         return result

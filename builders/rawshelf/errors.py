@@ -12,6 +12,7 @@ code  meaning
 4     the release is read, but what an annotation says is wrong
 5     files that the release must hold are missing
 6     the output cannot be written: foreign files, no space, no permission
+7     the Hub refuses, or cannot be reached
 130   interrupted (Ctrl-C); 143 when terminated. Run the same command to resume
 ====  ==========================================================================
 """
@@ -93,6 +94,10 @@ def _shorten(text: str) -> str:
     return f"{text[:_LONGEST_VALUE]}... ({len(text)} characters)"
 
 
+class VerificationError(RawshelfError):
+    """A check found a difference between what is claimed and what is there."""
+
+
 class UsageError(RawshelfError):
     """An argument names something that does not exist: a dataset, a config, a split."""
 
@@ -127,3 +132,9 @@ class OutputError(RawshelfError):
     """The output cannot be written, or holds what rawshelf did not write."""
 
     exit_code = 6
+
+
+class HubError(RawshelfError):
+    """The Hub refuses, or cannot be reached, or holds what must not be replaced unasked."""
+
+    exit_code = 7

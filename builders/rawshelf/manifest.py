@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import metadata
@@ -10,7 +11,7 @@ from typing import Any
 
 from rawshelf.code import code_fingerprint
 from rawshelf.errors import RawshelfError
-from rawshelf.output import MANIFEST_FORMAT, Output
+from rawshelf.output import CARD, MANIFEST_FORMAT, Output
 from rawshelf.parquet import ShardRecord
 from rawshelf.release import Dataset
 from rawshelf.report import Difference, Quarantined, Report
@@ -73,6 +74,13 @@ def _counts(dataset: Dataset, records: list[ShardRecord]) -> list[dict[str, obje
         }
         for (config, split), found in rows.items()
     ]
+
+
+def card_record(card: str) -> dict[str, object]:
+    """Return what a manifest says of its card: by this, a card that somebody edited is told."""
+    text = card.encode()
+    digest = hashlib.sha256(text).hexdigest()
+    return {"path": CARD, "bytes": len(text), "sha256": digest}
 
 
 def report_of(manifest: Mapping[str, Any], output: Output) -> Report:

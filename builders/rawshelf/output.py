@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -197,43 +197,15 @@ class Output:
         return self._read_manifest(self.root / MANIFEST)
 
     def _read_manifest(self, path: Path) -> dict[str, Any] | None:
-        if not path.exists():
-            return None
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise self.unreadable(str(error)) from error
-        if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
-            other = found.get("format") if isinstance(found, dict) else type(found).__name__
-            raise self.unreadable(f"format {other}")
-        return found
+        return parse_manifest(path.read_bytes(), str(self.root)) if path.exists() else None
 
     def records_of(self, manifest: dict[str, Any]) -> list[ShardRecord]:
-        """Return the shards that a manifest names.
-
-        Raises:
-            OutputError: If a manifest names anything else than shards.
-        """
-        try:
-            records = [ShardRecord.from_json(values) for values in manifest["files"]]
-            strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
-        except (KeyError, TypeError) as error:
-            raise self.unreadable(f"files that are no list of shards ({error})") from error
-        if strange:
-            raise self.unreadable(f"a file {strange[0]!r}")
-        return records
+        """Return the shards that a manifest names, see `shards_of`."""
+        return shards_of(manifest, str(self.root))
 
     def unreadable(self, found: str) -> OutputError:
         """Build the error for a manifest that is of another version, or no manifest."""
-        return OutputError(
-            "The output's manifest is not one that this version reads.",
-            archive=str(self.root),
-            member=MANIFEST,
-            field="format",
-            found=found,
-            expected=f"format {MANIFEST_FORMAT}",
-            remedy="Choose a new folder, or use the version of rawshelf that wrote it.",
-        )
+        return _unreadable(found, str(self.root))
 
     def refuse_other(self, found: str, expected: str) -> OutputError:
         """Build the error for an output that holds another conversion."""
@@ -302,6 +274,55 @@ class Output:
         """Write a text file, whole or not at all; nothing temporary shows outside of the work."""
         with publish(str(path), within=str(self.work)) as temporary:
             Path(temporary).write_text(text, encoding="utf-8")
+
+
+def parse_manifest(text: bytes, place: str) -> dict[str, Any]:
+    """Return what a manifest's text says.
+
+    Args:
+        text: The file, UTF-8.
+        place: Where it stands, for error messages.
+
+    Raises:
+        OutputError: If it is not one that this version reads.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise _unreadable(str(error), place) from error
+    if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
+        other = found.get("format") if isinstance(found, dict) else type(found).__name__
+        raise _unreadable(f"format {other}", place)
+    return found
+
+
+def shards_of(manifest: Mapping[str, Any], place: str) -> list[ShardRecord]:
+    """Return the shards that a manifest names.
+
+    Raises:
+        OutputError: If it names anything else than shards.
+    """
+    try:
+        records = [ShardRecord.from_json(values) for values in manifest["files"]]
+        strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
+    except (KeyError, TypeError) as error:
+        raise _unreadable(f"files that are no list of shards ({error})", place) from error
+    if strange:
+        raise _unreadable(f"a file {strange[0]!r}", place)
+    return records
+
+
+def _unreadable(found: str, place: str) -> OutputError:
+    return OutputError(
+        "The output's manifest is not one that this version reads.",
+        archive=place,
+        member=MANIFEST,
+        field="format",
+        found=found,
+        expected=f"format {MANIFEST_FORMAT}",
+        remedy="Convert the release again into a new folder, or use the version of rawshelf that "
+        "wrote this: a newer one if the format is newer.",
+    )
 
 
 def _discard(folder: Path) -> None:

@@ -77,6 +77,7 @@ class Release:
         paper: Where the paper is.
         licence: What is known about the terms, with its source.
         private: Whether a published copy should be private unless the user says otherwise.
+        shareable: Configs without the images on whose account copies should be private.
         archives: The published files.
         splits: The splits, in order.
         claims: Published row counts.
@@ -92,6 +93,7 @@ class Release:
     archives: tuple[Archive, ...]
     splits: tuple[Split, ...]
     claims: tuple[Claim, ...]
+    shareable: tuple[str, ...] = ()
 
 
 Derive = Callable[[pa.Table], tuple[pa.Table, list[Quarantined]]]

@@ -17,14 +17,16 @@ class CardError(ValueError):
     """Metadata that the Hub refuses."""
 
 
-class _Loader(yaml.SafeLoader):
+# The one in C: a card names thousands of classes, and every commit and question parses it.
+class _Loader(yaml.CSafeLoader):
     """Refuses a key that is given twice, as the parser of the Hub does."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
+        seen = set()
+        for key in (self.construct_object(key, deep=True) for key, _ in node.value):
+            if key in seen:
                 raise CardError(f"duplicated mapping key {key!r}")
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 

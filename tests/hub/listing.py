@@ -92,6 +92,32 @@ def refs(service: Service, call: Call) -> Reply:
     return json_reply(found)
 
 
+def discussions(service: Service, call: Call) -> Reply:
+    """Answer the pull requests; each is open, and named after its first commit."""
+    repository, _ = service.repository(call)
+    merged = {commit.id for commit in repository.log(service.at(repository, "main"))}
+    found = []
+    for name in repository.branches:
+        if name.startswith("refs/pr/"):
+            steps = repository.log(service.at(repository, name))
+            first = [step for step in steps if step.id not in merged][-1]
+            number = int(name.removeprefix("refs/pr/"))
+            found.append(_discussion(repository, first, number))
+    return json_reply({"discussions": found, "count": len(found), "start": 0})
+
+
+def _discussion(repository: Repository, first: Commit, number: int) -> dict[str, Any]:
+    return {
+        "num": number,
+        "title": first.title,
+        "author": {"name": first.author},
+        "createdAt": _date(first),
+        "status": "open",
+        "isPullRequest": True,
+        "repo": {"name": repository.id, "type": "dataset"},
+    }
+
+
 def commits(service: Service, call: Call) -> Reply:
     """Answer the history of a revision, newest first."""
     repository, commit = service.commit_of(call)

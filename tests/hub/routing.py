@@ -1,8 +1,8 @@
 """Which endpoint answers which request.
 
 The kinds are `whoami`, `create`, `delete`, `validate-yaml`, `info`, `settings`, `auth-check`,
-`refs`, `branch`, `tag`, `commits`, `tree`, `paths-info`, `preupload`, `lfs-batch`, `lfs-put`,
-`xet-token`, `commit` and `resolve`.
+`refs`, `branch`, `tag`, `discussions`, `commits`, `tree`, `paths-info`, `preupload`, `lfs-batch`,
+`lfs-put`, `xet-token`, `commit` and `resolve`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _ROUTES: tuple[tuple[str, str, str, Endpoint], ...] = (
     ("GET", "refs", f"{_API}/refs", listing.refs),
     ("POST|DELETE", "branch", f"{_API}/branch/{_REVISION}", changes.branch),
     ("POST|DELETE", "tag", f"{_API}/tag/{_REVISION}", changes.tag),
+    ("GET", "discussions", f"{_API}/discussions", listing.discussions),
     ("GET", "commits", f"{_API}/commits/{_REVISION}", listing.commits),
     ("GET", "tree", f"{_API}/tree/{_REVISION}(?:/(?P<path>.+))?", listing.tree),
     ("POST", "paths-info", f"{_API}/paths-info/{_REVISION}", listing.paths_info),

@@ -127,6 +127,7 @@ RELEASE = Release(
         for config in (OOD, f"{OOD}_annotations")
         for split, rows in _OOD_ROWS
     ),
+    shareable=tuple(f"{config}_annotations" for config in (SEG, OOD)),
 )
 RAW_SPLITS = tuple(split.raw for split in RELEASE.splits)
 SPLIT_NAMES = {split.raw: split.name for split in RELEASE.splits}
