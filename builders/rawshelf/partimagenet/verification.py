@@ -1,0 +1,232 @@
+"""What is claimed about PartImageNet: classes, splits, ids, masks, and polygons against masks."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rawshelf.claims import Check, Verdict, compared, contradicted, free_of, noted
+from rawshelf.images import ImageProblem
+from rawshelf.members import Blob
+from rawshelf.partimagenet.classes import ObjectClass, by_wnid, object_classes
+from rawshelf.partimagenet.columns import STATUS
+from rawshelf.partimagenet.inspection import SAMPLE, compare_masks
+from rawshelf.partimagenet.layout import stem_of, wnid_of
+from rawshelf.partimagenet.pixels import check_mask, check_photo
+from rawshelf.partimagenet.release import (
+    CLASSES,
+    CLASSES_PER_SUPERCATEGORY,
+    KINDS,
+    OOD,
+    OOD_CLASSES,
+    PART_BACKGROUND,
+    PARTS,
+    SEG,
+    SPLIT_NAMES,
+    SUPERCATEGORIES,
+    UNCONFIRMED_SEG_ROWS,
+    WHOLE_BACKGROUND,
+)
+from rawshelf.pictures import Picture, decode, problems
+from rawshelf.release import Evidence
+from rawshelf.report import Difference, Report
+
+CONFIGS = (*KINDS, *(f"{kind}_annotations" for kind in KINDS))
+
+_README = "README of the home repository"
+_PDISCO = "training list of ananthu-aniraj/pdiscoformer"
+_AUTHOR = "author, issue 12 of the home repository"
+_POLYGONS = "issue 7 of the home repository; public loaders skip or repair them"
+_EMPTY = "public loaders (pdiscoformer, PDiscoNet, WPS-SAM) drop images without annotations"
+_SEVERAL = "public loaders leave such images out; nobody says how many there are"
+_UNCONFIRMED = "unconfirmed: recollected without a source"
+_FILES = "sizes that the COCO file states"
+_FOLDERS = "published layout: <split>/<wnid>/"
+_ORDER = "order of the COCO categories (VLPart, PlumageParts)"
+_CLASS_PER_IMAGE = "one object class an image (issue 12 of the home repository)"
+
+
+def verify(evidence: Evidence) -> Iterator[Check]:
+    """Yield the checks of a PartImageNet release, whichever is there.
+
+    Args:
+        evidence: With those tables of `CONFIGS` that could be planned.
+    """
+    tables = evidence.prepared.tables
+    for kind in KINDS:
+        found = {
+            split: tables[f"{kind}_annotations", split]
+            for split in SPLIT_NAMES.values()
+            if (f"{kind}_annotations", split) in tables
+        }
+        if found:
+            yield from _classes(kind, found)
+            yield from _annotations(kind, found)
+            yield from _pictures(kind, evidence)
+    yield from _folders(evidence.prepared.blobs["name"].to_pylist())
+    if any(config == SEG for config, _ in tables):
+        yield from _polygons(evidence)
+
+
+def _classes(kind: str, tables: Mapping[str, pa.Table]) -> Iterator[Check]:
+    """Yield the classes of each split and group, and how many images those of OOD train have."""
+    group = f"{kind} classes"
+    counts = {split: Counter(table["wnid"].to_pylist()) for split, table in tables.items()}
+    for split, own in counts.items():
+        subject = f"classes in {split}"
+        if kind == OOD:
+            yield compared(group, subject, OOD_CLASSES[split], len(own), _README)
+        else:
+            yield compared(group, subject, CLASSES, len(own), _UNCONFIRMED, firm=False)
+            rows, claimed = own.total(), UNCONFIRMED_SEG_ROWS[split]
+            yield compared(group, f"images in {split}", claimed, rows, _UNCONFIRMED, firm=False)
+    present = {wnid for own in counts.values() for wnid in own}
+    known = Counter(each.supercategory for each in object_classes() if each.wnid in present)
+    for name, claimed in zip(SUPERCATEGORIES, CLASSES_PER_SUPERCATEGORY, strict=True):
+        yield compared(group, f"classes of {name}", claimed, known[name], _README)
+    if kind == OOD and "train" in counts:
+        yield from _training_classes(counts["train"])
+
+
+def _training_classes(counts: Mapping[str | None, int]) -> Iterator[Check]:
+    listed = [each for each in object_classes() if each.ood_train_images is not None]
+    wrong = [each for each in listed if counts.get(each.wnid, 0) != each.ood_train_images]
+    rule = "training classes with the listed number of images"
+    yield free_of("ood classes", rule, len(listed), len(wrong), _PDISCO)
+    yield from contradicted("ood classes", map(partial(_count_difference, counts), wrong), _PDISCO)
+
+
+def _count_difference(counts: Mapping[str | None, int], each: ObjectClass) -> Difference:
+    found = f"{counts.get(each.wnid, 0)} images"
+    expected = f"{each.ood_train_images} images"
+    return Difference(f"train/{each.wnid}", "number of images", found, expected)
+
+
+def _annotations(kind: str, tables: Mapping[str, pa.Table]) -> Iterator[Check]:
+    """Yield ids and the states of annotations."""
+    group = f"{kind} annotations"
+    for split, table in tables.items():
+        ids = sorted(table["image_id"].to_pylist())
+        known = _PDISCO if (kind, split) == (OOD, "train") else _UNCONFIRMED
+        subject = f"image ids of {split}"
+        shown = "0 to n - 1" if ids == list(range(len(ids))) else f"{ids[0]} to {ids[-1]}, or gaps"
+        yield compared(group, subject, "0 to n - 1", shown, known, firm=known is _PDISCO)
+        parts = table["parts"].combine_chunks()
+        states = Counter(parts.field("status").flatten().to_pylist())
+        for code, name in enumerate(STATUS.names):
+            about = _POLYGONS if name != "ok" else ""
+            yield noted(group, f"annotations of {split}: {name}", states[code], known=about)
+        empty = int(pc.sum(pc.equal(pc.list_value_length(parts.field("id")), 0)).as_py() or 0)
+        yield noted(group, f"images of {split} without annotations", empty, known=_EMPTY)
+
+
+def _pictures(kind: str, evidence: Evidence) -> Iterator[Check]:
+    """Yield what is wrong with photographs, and with masks and the values in them."""
+    group = f"{kind} pixels"
+    blobs = evidence.prepared.blobs.to_pylist()
+    found: list[Picture] = []
+    for (config, _), table in evidence.prepared.tables.items():
+        if config == kind:
+            for row in _rows(table):
+                found += _of_row(row, blobs, deep=evidence.deep)
+    wrong = problems(found, evidence.job.parts, f"{kind} pictures")
+    how = "decoded" if evidence.deep else "headers"
+    subject = f"photographs ({how}) and masks (decoded) as annotated"
+    yield free_of(group, subject, len(found), len(wrong), f"{_FILES}; {_AUTHOR}")
+    yield from contradicted(group, wrong, f"{_FILES}; {_AUTHOR}")
+    if not evidence.deep:
+        yield Check(group, "photographs that decode", None, None, Verdict.UNCHECKED, "only --deep")
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    names = ("image", "part_mask", "whole_mask", "file_name", "width", "height")
+    rows: list[dict[str, Any]] = table.select(names).to_pylist()
+    return rows
+
+
+def _of_row(
+    row: Mapping[str, Any], blobs: list[dict[str, Any]], *, deep: bool
+) -> Iterator[Picture]:
+    size = {"width": row["width"], "height": row["height"]}
+    wnid = wnid_of(stem_of(row["file_name"]))
+    looks = {
+        "image": partial(_look_at_photo, deep=deep, **size),
+        "part_mask": partial(_look_at_parts, wnid=wnid, **size),
+        "whole_mask": partial(_look_at_whole, wnid=wnid, **size),
+    }
+    for column, look in looks.items():
+        if row[column] is not None:
+            entry = blobs[row[column]]
+            place = Blob(**{name: entry[name] for name in Blob._fields})
+            yield Picture(entry["name"], place, look)
+
+
+def _look_at_photo(data: memoryview, *, width: int, height: int, deep: bool) -> None:
+    check_photo(data, width, height)
+    if deep:
+        decode(data)
+
+
+def _look_at_parts(data: memoryview, *, width: int, height: int, wnid: str | None) -> None:
+    """Refuse a part mask that shows parts of another group than the image's class has."""
+    mask = check_mask(data, width, height, PART_BACKGROUND)
+    known = by_wnid().get(wnid or "")
+    shown = np.flatnonzero(np.bincount(mask.reshape(-1)))
+    parts = [PARTS[value] for value in shown if value != PART_BACKGROUND]
+    foreign = [part for part in parts if known and part.partition(" ")[0] != known.supercategory]
+    if foreign and known:
+        raise ImageProblem(f"the mask of a {known.supercategory} shows {', '.join(foreign)}")
+
+
+def _look_at_whole(data: memoryview, *, width: int, height: int, wnid: str | None) -> None:
+    """Refuse a whole mask that shows another class and not the image's."""
+    mask = check_mask(data, width, height, WHOLE_BACKGROUND)
+    known = by_wnid().get(wnid or "")
+    shown = set(np.flatnonzero(np.bincount(mask.reshape(-1))).tolist()) - {WHOLE_BACKGROUND}
+    if known and shown and known.whole_id not in shown:
+        raise ImageProblem(f"the mask shows {sorted(shown)}; {wnid} is {known.whole_id}")
+
+
+def _folders(names: list[str]) -> Iterator[Check]:
+    """Yield the photographs that lie in the folder of a class which is not theirs."""
+    folders = ((name, name.split("/")[-2:-1], wnid_of(stem_of(name))) for name in names)
+    moved = [
+        Difference(name, "folder", own[0], str(wnid))
+        for name, own, wnid in folders
+        if own and own[0] in by_wnid() and own[0] != wnid
+    ]
+    yield from contradicted("files", moved, _FOLDERS)
+
+
+def _polygons(evidence: Evidence) -> Iterator[Check]:
+    """Yield how well polygons and released masks agree: of all images, or of a stated sample."""
+    folder = os.path.join(evidence.job.folder, "polygons")
+    os.makedirs(folder)
+    job = replace(evidence.job, folder=folder, report=Report())
+    sample = None if evidence.deep else SAMPLE
+    group = "polygons against masks" + ("" if sample is None else f", {sample} images a split")
+    for split, found in compare_masks(job, sample=sample).items():
+        yield noted(group, f"images compared, {split}", found["images compared"])
+        agreement = f"{found['mean agreement of an image']:.2%}"
+        yield noted(group, f"pixels of an image that agree on average, {split}", agreement)
+        moved = [
+            Difference(f"part masks of {split}", part, f"shown as {other}", part)
+            for part, other in found["parts shown under another index"].items()
+        ]
+        yield free_of(group, f"parts under their index, {split}", len(PARTS), len(moved), _ORDER)
+        yield from contradicted(group, moved, _ORDER)
+        for image in found["images that agree by less than 90 %"]:
+            shown = f"{image['agreement']:.2%} agree"
+            yield noted(group, f"image of {split}", shown, member=image["image"])
+        for subject, count in found["counts"].items():
+            several = subject.startswith("whole masks with") and int(subject.split()[3]) > 1
+            known = _SEVERAL if several else ""
+            yield noted(group, f"{subject}, {split}", count, known=known)
