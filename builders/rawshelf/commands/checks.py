@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-
 from rawshelf.claims import Check, Value, Verdict
 from rawshelf.commands.progress import size
 from rawshelf.verification import Verification
 
-_LISTED = 20  # checks of one group, verdict and source; --json has all
+_LISTED = 30  # checks of one verdict, group and source; --json has all
 _WIDEST = 64  # characters of an aligned column; longer ones push their neighbours aside
 _HEADS = ("", "claimed", "observed")
 
@@ -17,13 +15,15 @@ _HEADS = ("", "claimed", "observed")
 def lines(found: Verification) -> Iterator[str]:
     """Yield a line that sums up, then a table for each verdict, group and source of claims."""
     yield f"{found.place}: {found.dataset}{_described(found)}"
+    tables: dict[tuple[Verdict, str, str], list[Check]] = {}
+    for check in found.checks:
+        tables.setdefault((check.verdict, check.group, check.source), []).append(check)
     for verdict in Verdict:
-        checks = [check for check in found.checks if check.verdict is verdict]
-        for (group, source), some in groupby(checks, key=lambda each: (each.group, each.source)):
-            marked = verdict.upper() if verdict is Verdict.CONTRADICTS else verdict.value
-            said = f"  [{source}]" if source else ""
-            yield f"  {marked}: {group}{said}"
-            yield from _table(list(some), cut=verdict is not Verdict.AGREES)
+        marked = verdict.upper() if verdict is Verdict.CONTRADICTS else verdict.value
+        for (each, group, source), checks in tables.items():
+            if each is verdict:
+                yield f"  {marked}: {group}{f'  [{source}]' if source else ''}"
+                yield from _table(checks, cut=verdict is not Verdict.AGREES)
     for note in found.notes:
         yield f"  note: {note}"
     counts = ", ".join(f"{found.counts[each]:,} {each}" for each in Verdict if found.counts[each])
