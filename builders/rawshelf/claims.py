@@ -103,4 +103,6 @@ def free_of(group: str, rule: str, count: int, failed: int, source: str) -> Chec
     >>> free_of("pixels", "images that decode", 3, 1, "rawshelf").observed
     '2 of 3'
     """
-    return compared(group, rule, f"{count:,} of {count:,}", f"{count - failed:,} of {count:,}", source)
+    return compared(
+        group, rule, f"{count:,} of {count:,}", f"{count - failed:,} of {count:,}", source
+    )

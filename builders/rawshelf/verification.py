@@ -90,12 +90,15 @@ class _Tallied(Source):
         folders: Number of files in each folder, of the container as it is.
     """
 
-    folders: Counter[str] = Counter()
+    def __init__(self, url: str) -> None:
+        """Open the source; nothing is counted yet."""
+        super().__init__(url)
+        self.folders: Counter[str] = Counter()
 
     def walk(self, read: Wanted) -> Iterator[tuple[Member, memoryview | None]]:
-        self.folders = folders = Counter()
+        self.folders.clear()
         for member, data in super().walk(read):
-            folders[member.name.rpartition("/")[0]] += 1
+            self.folders[member.name.rpartition("/")[0]] += 1
             yield member, data
 
 
@@ -143,7 +146,7 @@ def _content_checks(
     try:
         prepared = dataset.prepare(job)
         evidence = Evidence(job, prepared, source.folders, deep)
-        checks += dataset.verifier.check(evidence)
+        checks.extend(dataset.verifier.check(evidence))  # those before an error stay
     except RawshelfError as error:
         refusal = error
     ended = [] if refusal is None else [_refused(refusal)]
@@ -213,7 +216,9 @@ def _file_checks(source: _Tallied, report: Report) -> Iterator[Check]:
     whole = "the release's own lists name it"
     yield compared("files", "missing files", 0, len(report.missing), whole)
     yield from contradicted(
-        "files", (Difference(path, "", "absent", "present") for path in sorted(report.missing)), whole
+        "files",
+        (Difference(path, "", "absent", "present") for path in sorted(report.missing)),
+        whole,
     )
     yield noted("files", "files that the release does not list", len(report.strays))
     for path in sorted(report.strays):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+
 from rawshelf.claims import Check, Value, Verdict
 from rawshelf.commands.progress import size
 from rawshelf.verification import Verification

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -51,7 +52,7 @@ _UNCONFIRMED = "unconfirmed: recollected without a source"
 _FILES = "sizes that the COCO file states"
 _FOLDERS = "published layout: <split>/<wnid>/"
 _ORDER = "order of the COCO categories (VLPart, PlumageParts)"
-_CLASS_PER_IMAGE = "one object class an image (issue 12 of the home repository)"
+_OBJECTS = re.compile(r"whole masks with (\d+) object values")
 
 
 def verify(evidence: Evidence) -> Iterator[Check]:
@@ -227,6 +228,6 @@ def _polygons(evidence: Evidence) -> Iterator[Check]:
             shown = f"{image['agreement']:.2%} agree"
             yield noted(group, f"image of {split}", shown, member=image["image"])
         for subject, count in found["counts"].items():
-            several = subject.startswith("whole masks with") and int(subject.split()[3]) > 1
-            known = _SEVERAL if several else ""
+            several = _OBJECTS.fullmatch(subject)
+            known = _SEVERAL if several and int(several[1]) > 1 else ""
             yield noted(group, f"{subject}, {split}", count, known=known)

@@ -103,7 +103,9 @@ def _layouts(pairs: Sequence[pa.Table]) -> Iterator[Check]:
         if table["in_small"].null_count and len(table):
             yield Check("layout", subject, claimed, None, Verdict.UNCHECKED, _README)
         else:
-            yield compared("layout", subject, claimed, pc.sum(table["in_small"]).as_py() or 0, _README)
+            yield compared(
+                "layout", subject, claimed, pc.sum(table["in_small"]).as_py() or 0, _README
+            )
 
 
 def _folders(folders: Mapping[str, int]) -> Iterator[Check]:
@@ -157,10 +159,10 @@ def _outside_boxes(pairs: Sequence[pa.Table]) -> int:
 
 
 def _suspects(report: Report) -> Iterator[Check]:
-    """Name an image annotation that all pairs which differ in a field have in common.
+    """Name the image annotations that all pairs which differ in a field have in common.
 
     One changed cell of an image contradicts every pair of that image: then it is the image that
-    is wrong, not a hundred pairs.
+    is wrong, not a hundred pairs. Where a category has two images only, it is one of the two.
     """
     groups: dict[str, list[Difference]] = defaultdict(list)
     for each in report.differences:
@@ -168,14 +170,13 @@ def _suspects(report: Report) -> Iterator[Check]:
             groups[_origin(each.field)].append(each)
     for field, found in groups.items():
         shared = set.intersection(*(_images(each) for each in found))
-        if len(found) > 1 and len(shared) == 1:
-            member = f"ImageAnnotation/{shared.pop()}.json"
+        for name in sorted(shared) if len(found) > 1 else ():
             said = {each.found for each in found}
             differing = Difference(
-                member,
+                f"ImageAnnotation/{name}.json",
                 field,
-                f"what {len(found):,} pairs contradict",
-                said.pop() if len(said) == 1 else "what the pairs of this image say",
+                f"what {len(found):,} pairs of this image contradict",
+                said.pop() if len(said) == 1 else "what its pairs say",
             )
             yield from contradicted("content", [differing], _LAW)
 
