@@ -15,7 +15,7 @@ from typing import Any
 
 from rawshelf import catalog
 from rawshelf.claims import Check, Value, Verdict, compared, contradicted, noted
-from rawshelf.errors import RawshelfError, SourceError, UsageError
+from rawshelf.errors import RawshelfError, SourceError
 from rawshelf.execution import pool
 from rawshelf.manifest import describe_aside
 from rawshelf.members import Member
@@ -264,18 +264,3 @@ def _rule_checks(report: Report, *, complete: bool) -> Iterator[Check]:
     verdict = Verdict.AGREES if sound else Verdict.OBSERVED
     for subject, count in report.checked.items():
         yield Check("content", subject, None, count, verdict, _RULE)
-
-
-def refuse_options(**given: bool) -> None:
-    """Refuse options that are for raw releases only.
-
-    Raises:
-        UsageError: If any is given.
-    """
-    names = [name for name, each in given.items() if each]
-    if names:
-        raise UsageError(
-            "Only a raw release is verified in this way.",
-            field=", ".join(f"--{name}" for name in names),
-            remedy="Name dataset and release: rawshelf verify NAME RAW.",
-        )

@@ -17,7 +17,7 @@ from rawshelf.commands.progress import bytes_bar, size
 from rawshelf.errors import OutputError, UsageError
 from rawshelf.files import publish
 from rawshelf.remote import Remote
-from rawshelf.verification import Verification, refuse_options, verify_release
+from rawshelf.verification import Verification, verify_release
 from rawshelf.verify import Verdict, verify_folder, verify_hub
 
 
@@ -65,7 +65,7 @@ def verify_command(
         release = _release(*targets, deep=deep, workers=workers)
         _write(json_file, release.to_json(), checks.lines(release))
         context.exit(release.exit_code)
-    refuse_options(deep=deep, workers=workers > 1)
+    _refuse_options(deep=deep, workers=workers > 1)
     verdicts = list(_verdicts(_only(targets), hub, revision))
     values = [verdict.to_json() for verdict in verdicts]
     _write(json_file, values, (line for verdict in verdicts for line in _lines(verdict)))
@@ -105,6 +105,17 @@ def _release(name: str, raw: str, *, deep: bool, workers: int) -> Verification:
             bar.set_description_str(f"{work}: part {done} of {count}")
 
         return verify_release(name, raw, deep=deep, workers=workers, advance=advance)
+
+
+def _refuse_options(**given: bool) -> None:
+    names = ", ".join(f"--{name}" for name, each in given.items() if each)
+    if names:
+        raise UsageError(
+            "Only a raw release is verified in this way.",
+            found=names,
+            expected="OUT or --hub without these options",
+            remedy="Name dataset and release: rawshelf verify NAME RAW.",
+        )
 
 
 def _only(targets: tuple[str, ...]) -> str | None:
