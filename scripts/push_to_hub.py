@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""From a raw release to the Hub: convert, verify, push. Further options go to the push."""
+"""From a raw release to the Hub. Further options go to the push."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def main() -> int:
     given, options = parser.parse_known_args()
     steps = (
         ("convert", given.name, given.raw, given.out),
+        ("preview", given.out),
+        ("card", "lint", given.out),
         ("verify", given.out),
         ("push", given.out, given.repository, *options),
     )

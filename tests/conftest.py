@@ -26,10 +26,16 @@ for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT"):
     os.environ.pop(_name, None)
 
 import pytest  # noqa: E402 - the environment comes first
+from hypothesis import settings  # noqa: E402
 
 from rawshelf.convert import Options, Result, convert  # noqa: E402
 from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
+from tests.repositories import convert_parts, convert_sketch  # noqa: E402
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -124,3 +130,15 @@ def conversion(miniature_tar: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return Conversion(
         miniature_tar, out, convert("spair71k", str(miniature_tar), str(out), Options())
     )
+
+
+@pytest.fixture(scope="session")
+def repositories(
+    conversion: Conversion, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Return a conversion of every dataset with all its configs, to be read and not changed."""
+    return {
+        "spair71k": conversion.out,
+        "imagenet_sketch": convert_sketch(tmp_path_factory.mktemp("sketch")),
+        "partimagenet": convert_parts(tmp_path_factory.mktemp("parts")),
+    }

@@ -76,7 +76,8 @@ def test_inspect_and_export_say_what_they_cannot_do(
     assert expected in done.stderr
 
 
-COMMANDS = [(), ("list",), ("info",), ("inspect",), ("convert",), ("export",), ("demo",)]
+NAMES = ("list", "info", "inspect", "convert", "export", "verify", "push", "demo")
+COMMANDS = [(), *((name,) for name in NAMES)]
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)

@@ -12,22 +12,26 @@ import pytest
 from rawshelf import errors
 from rawshelf.errors import (
     AnnotationError,
+    HubError,
     LabelError,
     MissingError,
     OutputError,
     RawshelfError,
     SourceError,
     UsageError,
+    VerificationError,
 )
 
 EXIT_CODES = {
     RawshelfError: 1,
+    VerificationError: 1,
     UsageError: 2,
     SourceError: 3,
     AnnotationError: 4,
     LabelError: 4,
     MissingError: 5,
     OutputError: 6,
+    HubError: 7,
 }
 PARTS = {
     "archive": "a.tar.gz",

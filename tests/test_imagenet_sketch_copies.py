@@ -140,7 +140,7 @@ def test_transforms_are_those_of_the_column(number: int) -> None:
 
 @pytest.mark.parametrize("number", list(TRANSFORMS))
 @given(width=SIDES, height=SIDES, seed=st.integers(0, 9))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_grid_turns_with_the_image(number: int, width: int, height: int, seed: int) -> None:
     """The grid of the turned image is the turned grid, for any size."""
     luma = pixels(width, height, seed)
@@ -152,7 +152,7 @@ def test_grid_turns_with_the_image(number: int, width: int, height: int, seed: i
 
 @pytest.mark.parametrize("number", list(TRANSFORMS))
 @given(width=SIDES, height=SIDES, seed=st.integers(0, 9), bits=st.sampled_from([1, 255]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_key_does_not_change_with_the_transform(
     number: int, width: int, height: int, seed: int, bits: int
 ) -> None:
@@ -167,7 +167,7 @@ def test_key_does_not_change_with_the_transform(
 
 
 @given(width=SIDES, height=SIDES, seed=st.integers(0, 9))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_moments(width: int, height: int, seed: int) -> None:
     """Sums over strips are those over the whole image."""
     luma = pixels(width, height, seed).astype(np.int64)
@@ -176,7 +176,7 @@ def test_moments(width: int, height: int, seed: int) -> None:
 
 
 @given(width=st.integers(1, 40), height=st.integers(1, 300), seed=st.integers(0, 9))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_difference_is_the_rule(width: int, height: int, seed: int) -> None:
     """Tiles are compared as the rule says, those at the right and at the bottom too."""
     luma = pixels(width, height, seed) // 2 + 50
@@ -210,7 +210,7 @@ def test_best_transform() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 30), st.integers(1, 5), st.integers(1, 5))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_clusters_miss_no_pair(seed: int, count: int, height: int, width: int) -> None:
     """Grids within the noise of each other, in whatever orientation, are in one cluster."""
     rng = np.random.default_rng(seed)

@@ -36,7 +36,7 @@ POLYGONS = st.lists(st.lists(NUMBERS, min_size=6, max_size=31), min_size=1, max_
 
 
 @given(POLYGONS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_draw_equals_pycocotools(polygons: list[list[float]]) -> None:
     """A union of any polygons, inside the image or not, equals pycocotools pixel for pixel."""
     drawn = masks.draw(polygons, HEIGHT, WIDTH)

@@ -72,7 +72,7 @@ def test_shards_differ_by_at_most_one_row() -> None:
     assert [0, 1, 2] == _bounds(2, 8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     rows=st.lists(st.tuples(st.integers(-1, 7), st.integers(-1, 7), st.integers(0, 2)), min_size=1),
     sizes=st.lists(st.integers(0, 40), min_size=8, max_size=8),
@@ -103,7 +103,7 @@ def test_groups_are_found_beyond_the_first_window() -> None:
     assert [30_000, 50_000] == actual
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 30 * MB), min_size=1, max_size=60))
 def test_groups_of_own_images_keep_within_the_limit(sizes: list[int]) -> None:
     """No row group passes 25 MB, but one that is a single larger image."""

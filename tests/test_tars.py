@@ -17,9 +17,7 @@ ONE = entry("a.txt", b"hello")
 # Enough plain members that the hostile one is met among a run that is checked as a whole.
 RUN = tar()[: -len(END)]
 OTHER_RUN = tar({name.replace("d/", "e/"): data for name, data in FILES.items()})[: -len(END)]
-_QUIET = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+_QUIET = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def refusal(tmp_path: Path, content: bytes, name: str = "x.tar") -> SourceError:

@@ -43,7 +43,7 @@ def nothing(_: Evidence) -> list[Check]:
 
 def archive(raw: Path, **fields: object) -> Archive:
     sha256, size = file_sha256(str(raw))
-    known = Archive("SPair-71k.tar.gz", size, sha256, (), "a source")
+    known = Archive("SPair-71k.tar.gz", size, sha256, (), "a source", "another source")
     return replace(known, **fields)  # type: ignore[arg-type]
 
 

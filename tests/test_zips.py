@@ -174,7 +174,7 @@ FLIPS = st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), max_si
 SMALL = zipped(A, B, Zipped(b"d/", mode=0o040755))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(changes=FLIPS, cut=st.integers(0, 60), local=st.booleans())
 def test_damaged_zip_is_refused_or_read(
     tmp_path_factory: pytest.TempPathFactory,

@@ -10,7 +10,7 @@ from typing import Any
 
 from rawshelf import catalog
 from rawshelf.errors import MissingError
-from rawshelf.output import MANIFEST, parse_manifest, shards_of
+from rawshelf.output import MANIFEST, assets_of, parse_manifest, shards_of
 from rawshelf.parquet import ShardRecord
 from rawshelf.release import Release
 
@@ -24,12 +24,19 @@ class Build:
         text: Its manifest, byte for byte.
         manifest: The same, read.
         records: Its shards.
+        assets: The pictures of its card: by path, size and sha256.
     """
 
     place: str
     text: bytes = field(repr=False)
     manifest: dict[str, Any] = field(repr=False)
     records: tuple[ShardRecord, ...]
+    assets: dict[str, tuple[int, str]]
+
+    @cached_property
+    def files(self) -> dict[str, tuple[int, str]]:
+        """All files that the manifest names, shards and pictures: by path, size and sha256."""
+        return {each.path: (each.bytes, each.sha256) for each in self.records} | self.assets
 
     @cached_property
     def sha256(self) -> str:
@@ -72,7 +79,8 @@ def read_build(text: bytes, place: str) -> Build:
         OutputError: If it is not a manifest that this version reads.
     """
     manifest = parse_manifest(text, place)
-    return Build(place, text, manifest, tuple(shards_of(manifest, place)))
+    records = tuple(shards_of(manifest, place))
+    return Build(place, text, manifest, records, assets_of(manifest, place))
 
 
 def open_build(out: str) -> Build:

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
 import yaml
 
+from rawshelf import card_tables
 from rawshelf.errors import UsageError
-from rawshelf.features import features_card
+from rawshelf.features import ClassLabel, Feature, List, Struct, features_card
 from rawshelf.release import Config, Dataset
 
 # The one in C writes the same text, ten times as fast; thousands of class names make that count.
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-_PLACEHOLDER = re.compile(r"\{\{ *([a-z_]+) *\}\}")
+# With the empty line that follows: a figure that is empty leaves no gap.
+_PLACEHOLDER = re.compile(r"\{\{ *([a-z_]+) *\}\}(\n\n)?")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
+# From so many names on a list of names is written once per card: 1,000 take about 40 kB, and the
+# Hub gets slow at editing such cards. `datasets` finds the features in the Parquet files too.
+_MANY_NAMES = 100
 
 
 def authored(name: str) -> tuple[dict[str, Any], str]:
@@ -47,10 +52,15 @@ def render(dataset: Dataset, manifest: Mapping[str, Any]) -> str:
     files = manifest["files"]
     present = [c for c in dataset.configs if any(file["config"] == c.name for file in files)]
     matter["configs"] = [_config(c, files, default=c is present[0]) for c in present]
-    matter["dataset_info"] = [_info(c, files) for c in present]
+    matter["dataset_info"] = list(_infos(present, files))
     matter["size_categories"] = [_size(max(_rows(c.name, files) for c in present))]
     figures = _figures(dataset, manifest, present)
-    body = _PLACEHOLDER.sub(lambda match: _figure(figures, match[1], dataset), prose)
+
+    def filled(match: re.Match[str]) -> str:
+        figure = _figure(figures, match[1], dataset)
+        return f"{figure}{match[2] or ''}" if figure else ""
+
+    body = _PLACEHOLDER.sub(filled, prose)
     front = yaml.dump(matter, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{front}---\n{body}"
 
@@ -105,22 +115,40 @@ def _content(config: str, files: list[dict[str, Any]]) -> str:
     return hashlib.sha256(hashes.encode()).hexdigest()[:16]
 
 
-def _info(config: Config, files: list[dict[str, Any]]) -> dict[str, Any]:
+def _infos(configs: list[Config], files: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    written: set[tuple[str, ...]] = set()
+    for config in configs:
+        long = {names for c in config.columns for names in _names(c.feature)}
+        yield _info(config, files, features=not long & written)
+        written |= long
+
+
+def _names(feature: Feature) -> Iterator[tuple[str, ...]]:
+    """Yield the long lists of class names within a feature."""
+    match feature:
+        case ClassLabel(names) if len(names) >= _MANY_NAMES:
+            yield names
+        case List(item):
+            yield from _names(item)
+        case Struct(fields):
+            for item in fields.values():
+                yield from _names(item)
+
+
+def _info(config: Config, files: list[dict[str, Any]], *, features: bool) -> dict[str, Any]:
     size = _bytes(config.name, files)
-    return {
-        "config_name": config.name,
-        "features": features_card(config.columns),
-        "splits": [
-            {
-                "name": split,
-                "num_bytes": _bytes(config.name, files, split),
-                "num_examples": _rows(config.name, files, split),
-            }
-            for split in _splits(config.name, files)
-        ],
-        "download_size": size,
-        "dataset_size": size,
-    }
+    entry: dict[str, Any] = {"config_name": config.name}
+    if features:
+        entry["features"] = features_card(config.columns)
+    entry["splits"] = [
+        {
+            "name": split,
+            "num_bytes": _bytes(config.name, files, split),
+            "num_examples": _rows(config.name, files, split),
+        }
+        for split in _splits(config.name, files)
+    ]
+    return {**entry, "download_size": size, "dataset_size": size}
 
 
 def _size(rows: int) -> str:
@@ -130,59 +158,25 @@ def _size(rows: int) -> str:
 def _figures(
     dataset: Dataset, manifest: Mapping[str, Any], present: list[Config]
 ) -> dict[str, str]:
-    files = manifest["files"]
+    release, files = dataset.release, manifest["files"]
     return {
-        "title": dataset.release.title,
-        "homepage": dataset.release.homepage,
-        "paper": dataset.release.paper,
-        "licence": dataset.release.licence,
-        "rows_table": _rows_table(manifest["counts"]),
-        "columns_tables": "\n\n".join(_columns_table(config) for config in present),
-        "files_table": _files_table(files),
-        "report": _report(manifest["report"]),
-        "total_size": f"{sum(file['bytes'] for file in files) / 1e6:,.1f} MB",
+        "title": release.title,
+        "homepage": release.homepage,
+        "paper": release.paper,
+        "licence": release.licence,
+        "citation": _citation(release.name),
+        "pictures": card_tables.pictures(manifest.get("assets", ())),
+        "rows_table": card_tables.rows_table(files),
+        "verification_table": card_tables.verification_table(manifest),
+        "columns_tables": card_tables.columns_tables(present),
+        "files_table": card_tables.files_table(files),
+        "findings": card_tables.findings(manifest["report"]),
+        "total_size": card_tables.size_text(sum(file["bytes"] for file in files)),
         "rawshelf_version": str(manifest["tools"]["rawshelf"]),
     }
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _rows_table(counts: list[dict[str, Any]]) -> str:
-    return _table(
-        ("config", "split", "rows in this build", "claimed", "who claims it"),
-        [
-            (
-                row["config"],
-                row["split"] or "all",
-                f"{row['rows']:,}",
-                "; ".join(f"{claim['rows']:,}" for claim in row["claims"]),
-                "; ".join(claim["by"] for claim in row["claims"]),
-            )
-            for row in sorted(counts, key=lambda row: row["split"] is None)
-        ],
-    )
-
-
-def _columns_table(config: Config) -> str:
-    rows = [(f"`{c.name}`", f"`{c.feature.arrow()}`", c.doc) for c in config.columns]
-    return f"**`{config.name}`**: {config.doc}\n\n{_table(('column', 'type', 'meaning'), rows)}"
-
-
-def _files_table(files: list[dict[str, Any]]) -> str:
-    rows = [
-        (f"`{f['path']}`", f"{f['rows']:,}", f"{f['bytes']:,}", f"`{f['sha256']}`") for f in files
-    ]
-    return _table(("file", "rows", "bytes", "sha256"), rows)
-
-
-def _report(report: Mapping[str, Any]) -> str:
-    counted = {
-        "files missing from the release that was converted": len(report["missing"]),
-        "rows set aside": len(report["quarantine"]),
-        "fields that contradict a rule of the release": len(report["differences"]),
-        "stray files, not converted": len(report["strays"]),
-    }
-    return "\n".join(f"- {what}: {count:,}" for what, count in counted.items())
+def _citation(name: str) -> str:
+    """Return a dataset's BibTeX entry."""
+    path = resources.files("rawshelf").joinpath(f"{name}/CITATION.bib")
+    return path.read_text("utf-8").strip()

@@ -9,11 +9,13 @@ from types import FrameType
 import click
 
 from rawshelf import errors
+from rawshelf.commands.card import card_group
 from rawshelf.commands.convert import convert_command
 from rawshelf.commands.demo import demo_command
 from rawshelf.commands.describe import info, list_command
 from rawshelf.commands.export import export_command
 from rawshelf.commands.inspect import inspect_command
+from rawshelf.commands.preview import preview_command
 from rawshelf.commands.push import push_command
 from rawshelf.commands.verify import verify_command
 
@@ -33,7 +35,9 @@ cli.add_command(list_command)
 cli.add_command(info)
 cli.add_command(inspect_command)
 cli.add_command(convert_command)
+cli.add_command(preview_command)
 cli.add_command(export_command)
+cli.add_command(card_group)
 cli.add_command(verify_command)
 cli.add_command(push_command)
 cli.add_command(demo_command)

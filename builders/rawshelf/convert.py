@@ -130,7 +130,7 @@ def convert(
     configs = wanted_configs(dataset, options.configs)
     source = Source(raw)
     state = source.fingerprint()
-    run = _Run(dataset, source, state, Output(out, build_key(name, state, options)), options)
+    run = _Run(dataset, source, state, Output(out, _run_key(name, state, options)), options)
     try:
         with run.output.opened():
             found = run.standing()
@@ -173,14 +173,15 @@ class _Run:
         if manifest is None:
             return None
         records = self.output.records_of(manifest)
-        if manifest.get("key") == self.output.key:
+        difference = self._difference(manifest)
+        if difference is None:
             return Result(manifest, report_of(manifest, self.output), records, len(records))
         if not self.options.overwrite:
-            raise self.output.refuse_other(*self._difference(manifest))
+            raise self.output.refuse_other(*difference)
         return None
 
-    def _difference(self, manifest: Mapping[str, Any]) -> tuple[str, str]:
-        """Say in what a standing conversion differs: found, expected."""
+    def _difference(self, manifest: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Say in what a standing conversion differs, if it does: found, expected."""
         ours = (
             ("dataset", self.dataset.release.name, manifest.get("dataset")),
             ("options", _kept_options(self.options), manifest.get("options")),
@@ -189,6 +190,9 @@ class _Run:
         for what, expected, found in ours:
             if found != expected:
                 return f"{what} {found}", f"{what} {expected}"
+        # Reads all of the input: only where everything else is the same.
+        if manifest.get("input") == self.source.describe():
+            return None
         return "a conversion of another release or another state of it", self.source.url
 
     def intact(self, found: Result) -> bool:
@@ -238,10 +242,10 @@ class _Run:
             self.dataset,
             records,
             job.report,
-            key=self.output.key,
             options=_kept_options(self.options),
             description=description,
         )
+        manifest = self.output.with_assets(manifest)
         manifest["card"] = card_record(render(self.dataset, manifest))
         result = Result(manifest, job.report, records, kept)
         self._publish(result)
@@ -281,8 +285,8 @@ class _Run:
             _refuse_quarantine(report, self.source)
 
     def _publish(self, result: Result) -> None:
-        text = f"{json.dumps(result.manifest, indent=1, ensure_ascii=False)}\n"
-        self.output.publish(result.records, text, render(self.dataset, result.manifest))
+        card = render(self.dataset, result.manifest)
+        self.output.publish(result.records, result.manifest, card)
 
 
 def _silent(_: ShardRecord, __: Total) -> None:
@@ -311,10 +315,11 @@ def wanted_configs(dataset: Dataset, configs: Sequence[str]) -> tuple[str, ...]:
     return tuple(config for config in known if config in configs or not configs)
 
 
-def build_key(name: str, state: str, options: Options) -> str:
-    """Return what a conversion depends on, as a short hash: input, code and options.
+def _run_key(name: str, state: str, options: Options) -> str:
+    """Return what a run depends on, as a short hash: state of the input, code and options.
 
-    Not the configs: the same key says that what stands in an output can be added to.
+    It is known before the input is read, and keys what an interrupted run left. What is finished
+    has `rawshelf.manifest.conversion_key`.
     """
     parts = (name, state, code_fingerprint(), json.dumps(_kept_options(options)))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -37,7 +37,7 @@ def demo(folder: str, say: Say) -> None:
 def _one(dataset: Dataset, folder: Path, say: Say) -> None:
     title = dataset.release.title
     say(f"\n== {title}: {dataset.release.summary}")
-    raw = _write(dataset, folder)
+    raw = write_release(dataset, folder)
     say(f"1. wrote a miniature release in the published layout: {raw}")
     report = _verify(dataset, raw)
     checked = ", ".join(f"{count:,} {what}" for what, count in report.checked.items())
@@ -51,7 +51,8 @@ def _one(dataset: Dataset, folder: Path, say: Say) -> None:
     _load(dict.fromkeys(record.config for record in result.records), out, say)
 
 
-def _write(dataset: Dataset, folder: Path) -> Path:
+def write_release(dataset: Dataset, folder: Path) -> Path:
+    """Write a dataset's miniature release into a folder, packed as published; return its path."""
     release = dataset.release
     miniature = import_module(f"rawshelf.{release.name}.miniature")
     pack = pack_zip if release.archives[0].name.endswith(".zip") else pack_tar

@@ -143,11 +143,14 @@ class Column:
         name: Column name.
         feature: Its type.
         doc: One or two sentences for the card and for ``rawshelf info``.
+        references: ``CONFIG/COLUMN`` that holds each value of this column exactly once, if it is
+            the key of another config's rows.
     """
 
     name: str
     feature: Feature
     doc: str
+    references: str | None = None
 
 
 def schema(columns: tuple[Column, ...]) -> pa.Schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import metadata
@@ -23,7 +24,6 @@ def build(
     records: list[ShardRecord],
     report: Report,
     *,
-    key: str,
     options: Mapping[str, object],
     description: Mapping[str, object],
 ) -> dict[str, Any]:
@@ -33,15 +33,15 @@ def build(
         dataset: What was converted.
         records: All shards.
         report: What was noticed.
-        key: What the conversion depends on.
         options: Those on which the result depends.
         description: What identifies the input, see `rawshelf.sources.Source.describe`.
     """
     return {
         "format": MANIFEST_FORMAT,
         "dataset": dataset.release.name,
-        "key": key,
+        "key": conversion_key(dataset.release.name, options, description),
         "input": description,
+        "published": _published(dataset, records),
         "complete": not report.missing,
         "options": options,
         "tools": {
@@ -53,6 +53,39 @@ def build(
         "files": [record.to_json() for record in records],
         "report": report.to_json(),
     }
+
+
+def conversion_key(
+    name: str, options: Mapping[str, object], description: Mapping[str, object]
+) -> str:
+    """Return what a finished conversion depends on, as a short hash: input, code and options.
+
+    From the input's content alone, so that copies of a release give the same manifest. Not from
+    the configs: the same key says that what stands in an output can be added to.
+
+    Args:
+        name: The dataset.
+        options: Those on which the result depends.
+        description: What identifies the input, see `rawshelf.sources.Source.describe`.
+    """
+    parts = [name, options, description, code_fingerprint()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _published(dataset: Dataset, records: list[ShardRecord]) -> list[dict[str, object]]:
+    """Return what is stated about the archives that these configs are made of."""
+    present = {record.config for record in records}
+    return [
+        {
+            "name": archive.name,
+            "bytes": archive.bytes,
+            "bytes_by": archive.bytes_by,
+            "sha256": archive.sha256,
+            "sha256_by": archive.sha256_by,
+        }
+        for archive in dataset.release.archives
+        if not archive.configs or present & set(archive.configs)
+    ]
 
 
 def _counts(dataset: Dataset, records: list[ShardRecord]) -> list[dict[str, object]]:

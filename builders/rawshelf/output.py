@@ -32,10 +32,12 @@ WORK = ".rawshelf"
 MANIFEST = "manifest.json"
 CARD = "README.md"
 DATA = "data"
+ASSETS = "assets"
 MANIFEST_FORMAT = 1
 
 _REPLACED = "replaced.json"
 _SHARD = re.compile(r"data/\w+/\w+-\d{5}-of-\d{5}\.parquet")
+_ASSET = re.compile(rf"{ASSETS}/[\w-]+\.png")
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _REMEDY_FOREIGN = "Choose a new folder. rawshelf never deletes what it did not write."
 _REMEDY_OTHER = (
@@ -50,7 +52,7 @@ class Output:
         root: The folder.
         work: Where everything unfinished stands.
         staged: Folder below which shards are written.
-        key: What the conversion depends on.
+        key: What this run depends on.
         plan: Folder of this run's planned tables; there is none before `prepare`.
     """
 
@@ -59,8 +61,8 @@ class Output:
 
         Args:
             root: The output folder; it need not exist.
-            key: What the conversion depends on: input, code and options. Shards of another key are
-                never taken up.
+            key: What this run depends on: the state of the input (its files' times, for one), code
+                and options. Shards of another key are never taken up.
         """
         self.root = Path(os.path.abspath(root))
         self.work = self.root / WORK
@@ -138,7 +140,9 @@ class Output:
         if not (self.root / MANIFEST).exists():
             # Without a manifest there was no publication: even a card is somebody else's.
             top = {path.name for path in self.root.iterdir() if path.name[0] != "."}
-            foreign += top - {DATA}
+            assets = {path.split("/")[1] for path in self.known_assets()}
+            held = {path.name for path in (self.root / ASSETS).glob("*")}
+            foreign += top - {DATA} - ({ASSETS} if held <= assets else set())
         if foreign:
             raise OutputError(
                 "The output holds files that rawshelf did not write.",
@@ -159,6 +163,22 @@ class Output:
         for folder in self._all_records.glob("*"):
             known |= {_relative(path.with_suffix(""), folder) for path in folder.rglob("*.json")}
         return known
+
+    def known_assets(self) -> set[str]:
+        """Return the paths of all pictures that rawshelf put below assets/."""
+        manifests = (self.manifest(), self._read_manifest(self.work / _REPLACED))
+        return {path for found in manifests if found for path in assets_of(found, str(self.root))}
+
+    def with_assets(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Return a manifest with the pictures of the one that stands here.
+
+        Only if that is of the same conversion: its pictures show what is there still, also where
+        configs were added.
+        """
+        found = self.manifest()
+        if found is None or found.get("key") != manifest["key"] or "assets" not in found:
+            return manifest
+        return {**manifest, "assets": found["assets"]}
 
     def prepare(self) -> None:
         """Make room for this run; sweep what an interrupted one left and this one cannot use."""
@@ -239,25 +259,31 @@ class Output:
     def _record_path(self, shard: str) -> Path:
         return self._records / f"{shard}.json"
 
-    def publish(self, records: list[ShardRecord], manifest: str, card: str) -> None:
+    def publish(self, records: list[ShardRecord], manifest: dict[str, Any], card: str) -> None:
         """Move all shards to their places, then write the manifest, then the card."""
         kept = {record.path for record in records}
         found = self.manifest()
-        if found is not None and found.get("key") != self.key:
+        if found is not None and found.get("key") != manifest["key"]:
             (self.root / CARD).unlink(missing_ok=True)
             # Kept until the end: it tells which shards below data/ are ours to remove.
             os.replace(self.root / MANIFEST, self.work / _REPLACED)
             flush(str(self.root))
-        for path in self._known() - kept:
-            (self.root / path).unlink(missing_ok=True)
-            with suppress(OSError):
-                (self.root / path).parent.rmdir()  # fails while it holds other shards
+        shown = set(assets_of(manifest, str(self.root)))
+        self.remove((self._known() - kept) | (self.known_assets() - shown))
         self._move(records)
-        self._write_text(self.root / MANIFEST, manifest)
+        text = json.dumps(manifest, indent=1, ensure_ascii=False)
+        self._write_text(self.root / MANIFEST, f"{text}\n")
         self._write_text(self.root / CARD, card)
         for folder in (self._all_records, Path(self.parts)):
             shutil.rmtree(folder, ignore_errors=True)
         (self.work / _REPLACED).unlink(missing_ok=True)
+
+    def remove(self, paths: set[str]) -> None:
+        """Remove files of ours, and their folders where nothing else is in them."""
+        for path in paths:
+            (self.root / path).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.root / path).parent.rmdir()  # fails while it holds other files
 
     def _move(self, records: list[ShardRecord]) -> None:
         folders = {self.root / DATA}
@@ -271,9 +297,12 @@ class Output:
             flush(str(folder))
 
     def _write_text(self, path: Path, text: str) -> None:
-        """Write a text file, whole or not at all; nothing temporary shows outside of the work."""
+        self.write(path, text.encode("utf-8"))
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a small file, whole or not at all; nothing temporary shows outside of the work."""
         with publish(str(path), within=str(self.work)) as temporary:
-            Path(temporary).write_text(text, encoding="utf-8")
+            Path(temporary).write_bytes(content)
 
 
 def parse_manifest(text: bytes, place: str) -> dict[str, Any]:
@@ -310,6 +339,29 @@ def shards_of(manifest: Mapping[str, Any], place: str) -> list[ShardRecord]:
     if strange:
         raise _unreadable(f"a file {strange[0]!r}", place)
     return records
+
+
+def assets_of(manifest: Mapping[str, Any], place: str) -> dict[str, tuple[int, str]]:
+    """Return the pictures that a manifest names: by path, size and sha256.
+
+    Args:
+        manifest: The manifest.
+        place: Where it stands, for messages.
+
+    Raises:
+        OutputError: If it names anything else than pictures.
+    """
+    try:
+        assets = {
+            str(asset["path"]): (int(asset["bytes"]), str(asset["sha256"]))
+            for asset in manifest.get("assets", ())
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(f"assets that are no list of pictures ({error})", place) from error
+    strange = [path for path in assets if not _ASSET.fullmatch(path)]
+    if strange:
+        raise _unreadable(f"an asset {strange[0]!r}", place)
+    return assets
 
 
 def _unreadable(found: str, place: str) -> OutputError:

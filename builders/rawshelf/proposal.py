@@ -120,11 +120,10 @@ class Proposal:
 
 
 def local_files(build: Build, out: str) -> dict[str, LocalFile]:
-    """Return what is to be published, by path: the shards, the card and the manifest."""
+    """Return what is to be published, by path: shards, pictures, card and manifest."""
     root = Path(out)
     files = {
-        record.path: LocalFile(root / record.path, record.bytes, record.sha256)
-        for record in build.records
+        path: LocalFile(root / path, size, sha256) for path, (size, sha256) in build.files.items()
     }
     files[CARD] = _held((root / CARD).read_bytes())
     files[MANIFEST] = _held(build.text)
@@ -149,7 +148,7 @@ def changes(
         Change(path, _action(file, state.files.get(path)), file.bytes)
         for path, file in local.items()
     ]
-    stale = {record.path for record in earlier.records} - set(local) if earlier else set()
+    stale = set(earlier.files) - set(local) if earlier else set()
     found += [
         Change(path, DELETE, state.files[path].bytes) for path in stale if path in state.files
     ]
@@ -197,11 +196,11 @@ def refuse_too_many(build: Build) -> None:
     Raises:
         UsageError: If there are too many files.
     """
-    if len(build.records) > _MOST_FILES:
+    if len(build.files) > _MOST_FILES:
         raise UsageError(
             "One commit does not hold so many files, and two would show a half-made dataset.",
             archive=build.place,
-            found=f"{len(build.records):,} files",
+            found=f"{len(build.files):,} files",
             expected=f"at most {_MOST_FILES:,}",
             remedy="Push configs as repositories of their own: rawshelf convert --config.",
         )
@@ -252,7 +251,7 @@ def refuse_foreign(
             expected=dataset,
             remedy="Choose another repository.",
         )
-    ours = set(local) | ({record.path for record in earlier.records} if earlier else set())
+    ours = set(local) | set(earlier.files if earlier else ())
     foreign = sorted(path for path in set(state.files) - ours if build.globs(path))
     if foreign:
         raise HubError(

@@ -257,7 +257,7 @@ class _Push:
         """Read, send what is missing, commit."""
         main = self.remote.state()
         if main is None or main.private != private:
-            raise self._interfered("The repository vanished, or others see it now than before.")
+            raise self._interfered("The repository is not there, or others see it now.")
         target = self._target(main)
         standing = self._earlier(target.state)
         found = self._changes(target.state, standing)

@@ -14,6 +14,7 @@ from rawshelf.parts import Parts
 from rawshelf.report import Quarantined, Report
 
 if TYPE_CHECKING:
+    from rawshelf.preview.pictures import Subject
     from rawshelf.sources import Source
 
 
@@ -26,14 +27,18 @@ class Archive:
         bytes: Its size, or None if nobody states it.
         sha256: Its hash, or None if nobody states it.
         urls: Where it can be had; the first is the publisher's.
-        source: Who states size and hash.
+        bytes_by: Who states the size.
+        sha256_by: Who states the hash.
+        configs: Names of the configs that are made of it; empty for all.
     """
 
     name: str
     bytes: int | None
     sha256: str | None
     urls: tuple[str, ...]
-    source: str
+    bytes_by: str
+    sha256_by: str
+    configs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,7 @@ class Dataset:
             about the release, as plain JSON values.
         exports: By format: writes a conversion's folder into a target folder in that format and
             returns the files written.
+        pictures: What ``rawshelf preview`` draws, in the order of the card.
     """
 
     release: Release
@@ -221,6 +227,7 @@ class Dataset:
     details: Callable[[], list[str]] | None = None
     inspect: Callable[[Job], dict[str, Any]] | None = None
     exports: Mapping[str, Callable[[str, str], list[str]]] = field(default_factory=dict)
+    pictures: tuple[Subject, ...] = ()
 
     def config(self, name: str) -> Config:
         """Return a config by its name; the name must be one of `configs`."""

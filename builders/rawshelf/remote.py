@@ -170,12 +170,15 @@ class Remote:
 
     def create(self, *, private: bool) -> None:
         """Create the repository, unless it exists."""
-        self.call(
-            "create the repository",
-            lambda: self._api.create_repo(
-                self.name, repo_type=_DATASET, private=private, exist_ok=True
-            ),
-        )
+        try:
+            self._retry.call(
+                lambda: self._api.create_repo(self.name, repo_type=_DATASET, private=private)
+            )
+        except RAISED as error:
+            # Also the answer to a second attempt when that to the first was lost. Not `exist_ok`:
+            # with it the client stumbles over a conflict of another kind (a KeyError).
+            if status_of(error) != HTTPStatus.CONFLICT:
+                raise self._explain("create the repository", error) from None
 
     def branch(self, name: str) -> None:
         """Create a branch that begins at the main one, unless it exists."""

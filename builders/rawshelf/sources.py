@@ -203,23 +203,26 @@ class Source:
         """Return what identifies the input in a manifest: kind, size and content hash.
 
         An archive is named by its size and sha256. A folder by the number and total size of its
-        files and the sha256 of their sorted names and sizes.
+        files and the sha256 of one line per file, sorted: name, size and sha256, each ended by a
+        zero byte. Neither depends on where the release lies, or on its files' times.
         """
         if self.kind != FOLDER:
             with reading(self.url), self._open() as file:
                 digest, size = _sha256(file)
             return {"kind": self.kind, "bytes": size, "sha256": digest}
-        members = sorted((member.name, member.size) for member in self._members())
-        listing = "".join(f"{name}\0{size}\0" for name, size in members)
+        files = sorted(self._hashed_members())
+        lines = "".join(f"{name}\0{size}\0{content}\0" for name, size, content in files)
         return {
             "kind": self.kind,
-            "files": len(members),
-            "bytes": sum(size for _, size in members),
-            "listing_sha256": hashlib.sha256(listing.encode()).hexdigest(),
+            "files": len(files),
+            "bytes": sum(size for _, size, _ in files),
+            "files_sha256": hashlib.sha256(lines.encode()).hexdigest(),
         }
 
-    def _members(self) -> Iterator[Member]:
-        return (member for member, _ in self.walk(lambda _: False))
+    def _hashed_members(self) -> Iterator[tuple[str, int, str]]:
+        for member, data in self.walk(lambda _: True):
+            if data is not None:
+                yield member.name, member.size, hashlib.sha256(data).hexdigest()
 
 
 def _kind_of(head: bytes) -> str | None:

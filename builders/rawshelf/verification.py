@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from rawshelf import catalog
 from rawshelf.claims import Check, Value, Verdict, compared, contradicted, noted
@@ -23,6 +25,8 @@ from rawshelf.parts import Advance, Parts, silent
 from rawshelf.release import Archive, Claim, Dataset, Evidence, Job, Prepared, Release
 from rawshelf.report import Difference, Report
 from rawshelf.sources import FOLDER, Source, Wanted
+
+Tables = Mapping[tuple[str, str], pa.Table]
 
 _RULE = "rules that every conversion checks"
 _PACKED = "another packing of the release: its content decides"
@@ -126,32 +130,51 @@ def verify_release(
         configs = dataset.verifier.configs
         job = Job(source, configs, folder, allow_missing=True, parts=parts)
         found = Verification(raw, name, {}, deep)
-        checks, found.refusal = _content_checks(dataset, source, job, deep=deep)
-        found.notes = [*job.report.notes]
+        content = _content_checks(dataset, source, job, deep=deep)
+        found.refusal, found.notes = content.refusal, [*job.report.notes]
     try:
         found.input = described()
     except RawshelfError as error:  # it went away meanwhile, or was damaged from the start
         found.refusal = found.refusal or error
-    found.checks = [*_archive_checks(dataset.release, raw, found.input), *checks]
+    found.checks = [*_archive_checks(content.archives, raw, found.input), *content.checks]
     return found
 
 
-def _content_checks(
-    dataset: Dataset, source: _Tallied, job: Job, *, deep: bool
-) -> tuple[list[Check], RawshelfError | None]:
-    """Return the checks of what the release holds, and what ended the reading, if anything did."""
-    checks: list[Check] = []
+class _Content(NamedTuple):
+    """What reading a release to its end, or as far as it goes, gives.
+
+    Attributes:
+        checks: Of what it holds.
+        archives: The published archives that it may be.
+        refusal: What ended the reading, if anything did.
+    """
+
+    checks: list[Check]
+    archives: list[Archive]
+    refusal: RawshelfError | None
+
+
+def _content_checks(dataset: Dataset, source: _Tallied, job: Job, *, deep: bool) -> _Content:
+    own: list[Check] = []
     prepared: Prepared | None = None
     refusal: RawshelfError | None = None
     try:
         prepared = dataset.prepare(job)
         evidence = Evidence(job, prepared, source.folders, deep)
-        checks.extend(dataset.verifier.check(evidence))  # those before an error stay
+        own.extend(dataset.verifier.check(evidence))  # those before an error stay
     except RawshelfError as error:
         refusal = error
-    ended = [] if refusal is None else [_refused(refusal)]
-    common = [*_file_checks(source, job.report), *_row_checks(dataset.release, prepared)]
-    return [*ended, *common, *_rule_checks(job.report, complete=refusal is None), *checks], refusal
+    tables = {} if prepared is None else prepared.tables
+    release = dataset.release
+    checks = [
+        *([] if refusal is None else [_refused(refusal)]),
+        *_file_checks(source, job.report),
+        *_row_checks(release, tables),
+        *_rule_checks(job.report, complete=refusal is None),
+        *own,
+    ]
+    archives = _made_of(release, tables) if tables else list(release.archives)
+    return _Content(checks, archives, refusal)
 
 
 def _refused(error: RawshelfError) -> Check:
@@ -167,41 +190,50 @@ def _refused(error: RawshelfError) -> Check:
     )
 
 
-def _archive_checks(release: Release, raw: str, described: dict[str, Any]) -> list[Check]:
+def _archive_checks(archives: list[Archive], raw: str, described: dict[str, Any]) -> list[Check]:
     """Compare size and sha256 with those of the published archive that it may be."""
     if described.get("kind") in (FOLDER, None):
         what = "a folder" if described else "not read to its end"
         return [Check("archive", "sha256", None, what, Verdict.UNCHECKED)]
-    published = _published(release, raw, described)
     size, sha256 = described["bytes"], described["sha256"]
+    published = _published(archives, raw, described)
     if published is None:
         return [noted("archive", "bytes", size), noted("archive", "sha256", sha256)]
-    same = published.sha256 == sha256 if published.sha256 else published.bytes == size
-    if same:
-        verdict, source = Verdict.AGREES, published.source
-    elif published.bytes == size:
-        verdict, source = Verdict.CONTRADICTS, f"{published.source} ({_DAMAGED})"
+    if published.bytes == size:
+        differs, why = Verdict.CONTRADICTS, _DAMAGED
     else:
-        verdict, source = Verdict.PACKING, f"{published.source} ({_PACKED})"
+        differs, why = Verdict.PACKING, _PACKED
 
-    def check(subject: str, claimed: Value | None, observed: Value) -> Check:
-        each = Verdict.AGREES if claimed == observed else verdict
-        each = Verdict.OBSERVED if claimed is None else each
-        return Check("archive", subject, claimed, observed, each, source, published.name)
+    def check(subject: str, claimed: Value | None, observed: Value, by: str) -> Check:
+        if claimed is None:
+            return noted("archive", subject, observed, member=published.name)
+        agrees = claimed == observed
+        verdict = Verdict.AGREES if agrees else differs
+        source = by if agrees else f"{by}; {why}"
+        return Check("archive", subject, claimed, observed, verdict, source, published.name)
 
-    return [check("bytes", published.bytes, size), check("sha256", published.sha256, sha256)]
+    return [
+        check("bytes", published.bytes, size, published.bytes_by),
+        check("sha256", published.sha256, sha256, published.sha256_by),
+    ]
 
 
-def _published(release: Release, raw: str, described: dict[str, Any]) -> Archive | None:
+def _made_of(release: Release, tables: Collection[tuple[str, str]]) -> list[Archive]:
+    """Return the published archives that hold what was found."""
+    found = {config for config, _ in tables}
+    return [each for each in release.archives if not each.configs or found & set(each.configs)]
+
+
+def _published(archives: list[Archive], raw: str, described: dict[str, Any]) -> Archive | None:
     """Return the published archive that this may be: by hash, else by size, else by name."""
     base = os.path.basename(raw.rstrip("/"))
     tests: tuple[Callable[[Archive], bool], ...] = (
         lambda each: each.sha256 == described["sha256"],
         lambda each: each.bytes == described["bytes"],
         lambda each: each.name == base,
-        lambda _: len(release.archives) == 1,
+        lambda _: len(archives) == 1,
     )
-    return next((each for test in tests for each in release.archives if test(each)), None)
+    return next((each for test in tests for each in archives if test(each)), None)
 
 
 def _file_checks(source: _Tallied, report: Report) -> Iterator[Check]:
@@ -225,10 +257,10 @@ def _file_checks(source: _Tallied, report: Report) -> Iterator[Check]:
         yield noted("files", "stray", "present", member=path)
 
 
-def _row_checks(release: Release, prepared: Prepared | None) -> Iterator[Check]:
+def _row_checks(release: Release, tables: Tables) -> Iterator[Check]:
     """Yield how many rows each config and split would have."""
     rows: dict[tuple[str, str | None], int] = {}
-    for (config, split), table in ({} if prepared is None else prepared.tables).items():
+    for (config, split), table in tables.items():
         rows[config, split] = len(table)
         rows[config, None] = rows.get((config, None), 0) + len(table)
     for claim in release.claims:

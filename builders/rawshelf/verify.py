@@ -113,6 +113,8 @@ def verify_folder(out: str, advance: Advance = silent) -> Verdict:
             verdict.differences += found
             done += record.bytes
             advance("hashing", done, build.bytes)
+    for path, (size, sha256) in build.assets.items():
+        verdict.differences += _hashed(Path(out), path, size, sha256)
     _look_beside(Path(out), build, verdict)
     return verdict
 
@@ -164,8 +166,7 @@ def verify_commit(
         known = files[path].sha256
         return known or hashlib.sha256(remote.read(path, commit)).hexdigest()
 
-    expected = {record.path: (record.bytes, record.sha256) for record in build.records}
-    expected[MANIFEST] = (len(build.text), build.sha256)
+    expected = build.files | {MANIFEST: (len(build.text), build.sha256)}
     for path, (size, sha256) in expected.items():
         if path not in files:
             verdict.differences.append(Finding(path, "presence", _NONE, "a file"))
@@ -189,20 +190,29 @@ def _verdict(build: Build, place: str | None = None) -> Verdict:
 
 
 def _differences(root: Path, record: ShardRecord) -> Iterator[Finding]:
+    yield from _hashed(root, record.path, record.bytes, record.sha256)
     path = root / record.path
-    if not path.is_file():
-        yield Finding(record.path, "presence", _NONE, "a file")
-        return
     try:
-        digest, size = file_sha256(str(path))
-        yield from _compared(record.path, size, record.bytes, digest, record.sha256)
-        rows = pq.read_metadata(path).num_rows
+        rows = pq.read_metadata(path).num_rows if path.is_file() else record.rows
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         yield Finding(record.path, "content", reason, "a Parquet file that can be read")
         return
     if rows != record.rows:
         yield Finding(record.path, "rows", f"{rows:,}", f"{record.rows:,}")
+
+
+def _hashed(root: Path, path: str, size: int, sha256: str) -> Iterator[Finding]:
+    """Compare a file's size and hash."""
+    if not (root / path).is_file():
+        yield Finding(path, "presence", _NONE, "a file")
+        return
+    try:
+        digest, found = file_sha256(str(root / path))
+    except OSError as error:
+        yield Finding(path, "content", error.strerror or str(error), "a file that can be read")
+        return
+    yield from _compared(path, found, size, digest, sha256)
 
 
 def _compared(
@@ -216,8 +226,7 @@ def _compared(
 
 def _look_beside(root: Path, build: Build, verdict: Verdict) -> None:
     """Tell of what a folder holds beside the shards."""
-    names = {record.path for record in build.records} | {MANIFEST}
-    _note_beside(set(_visible(root)) - names, build, verdict)
+    _note_beside(set(_visible(root)) - {*build.files, MANIFEST}, build, verdict)
     if (root / CARD).is_file():
         _note_card(file_sha256(str(root / CARD))[0], build, verdict)
     if (root / WORK).exists():

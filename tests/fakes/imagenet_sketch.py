@@ -26,6 +26,8 @@ __all__ = [
     "commented",
     "copies",
     "full_count",
+    "sketch",
+    "stated_count",
 ]
 
 Stream = Iterator[tuple[str, bytes]]
@@ -41,13 +43,14 @@ def full_count() -> Stream:
     templates = [encode(draw(k, (16 + k % 5, 16 + k % 7))) for k in range(_TEMPLATES)]
     number = 0
     for wnid in labels.wnids():
-        for k in range(_count(wnid)):
+        for k in range(stated_count(wnid)):
             name = f"sketch/{wnid}/sketch_{k}.JPEG"
             yield name, commented(templates[number % _TEMPLATES], name)
             number += 1
 
 
-def _count(wnid: str) -> int:
+def stated_count(wnid: str) -> int:
+    """Return the number of images of a class."""
     if wnid in UNDETERMINED:
         return 50 if wnid in STATED_SHORT else 51
     return expected_per_class(wnid)[0]

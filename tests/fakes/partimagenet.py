@@ -29,6 +29,7 @@ from rawshelf.partimagenet.miniature import (
 )
 from rawshelf.partimagenet.miniature_classes import CLASSES, OOD_ORDER
 from rawshelf.partimagenet.miniature_scenes import Scene, draw_scene, stage
+from tests.fakes.imagenet_sketch import commented
 from tests.fakes.partimagenet_defects import DEFECTS, OOD_DEFECTS, SEG_DEFECTS
 from tests.fakes.partimagenet_layouts import LAYOUTS, OOD_LAYOUTS, SEG_LAYOUTS
 
@@ -41,8 +42,10 @@ __all__ = [
     "OOD_LAYOUTS",
     "SEG_DEFECTS",
     "SEG_LAYOUTS",
+    "drawn_from_few",
     "expected_mask",
     "expected_whole_mask",
+    "full_document",
     "ood",
     "ood_full_names",
     "seg",
@@ -85,7 +88,7 @@ def ood_full_names(tsv: Path) -> Iterator[tuple[str, bytes]]:
     ahead = 0
     for split, own in names.items():
         indent = 4 if split == "val" else None
-        yield f"{split}.json", json.dumps(_full(own, ahead), indent=indent).encode("ascii")
+        yield f"{split}.json", json.dumps(full_document(own, ahead), indent=indent).encode("ascii")
         ahead += len(own)
     for split, own in names.items():
         for name in own:
@@ -108,44 +111,65 @@ def _names(split: str, tsv: Path) -> list[str]:
     ]
 
 
-def _full(names: Sequence[str], ahead: int) -> Document:
-    """Return the COCO document of a split that so many images of other splits are ahead of."""
+def full_document(
+    names: Sequence[str], ahead: int, *, side: int = TINY, corners: int = 0
+) -> Document:
+    """Return the COCO document of a split of a release of full size.
+
+    Args:
+        names: The split's photos, of 24,095 in all splits together.
+        ahead: How many photos other splits have before them.
+        side: The longer side of the photos.
+        corners: Least number of corners of a polygon.
+    """
     images: list[Document] = []
     annotations: list[Document] = []
     total = sum(IMAGES.values())
     for image_id, name in enumerate(names):
-        shown = _tiny_scene(name)
+        shown = drawn_from_few(name, side)
         images.append(image_entry(image_id, name, shown))
         place = ahead + image_id
         count = (place + 1) * ANNOTATIONS // total - place * ANNOTATIONS // total
-        for entry in _instances(shown, count):
+        for entry in _instances(shown, count, corners):
             annotations.append(entry | {"id": len(annotations), "image_id": image_id})
     return {"images": images, "annotations": annotations, "categories": categories()}
 
 
-def _tiny_scene(name: str) -> Scene:
+def drawn_from_few(name: str, side: int) -> Scene:
+    """Return one of few scenes of a photo's super-category."""
     supercategory = CLASSES[name.partition("_")[0]].supercategory
-    return stage(supercategory, text_seed(name) % VARIANTS, TINY)
+    return stage(supercategory, text_seed(name) % VARIANTS, side)
 
 
 @lru_cache(maxsize=1024)
-def _instances(shown: Scene, count: int) -> tuple[Document, ...]:
+def _instances(shown: Scene, count: int, corners: int) -> tuple[Document, ...]:
     """Return so many parts of the object; those beyond the last are the first ones, moved."""
     entries = []
     for number in range(count):
         again, place = divmod(number, len(shown.parts))
         category_id, polygons = shown.parts[place]
-        moved = [round(value + 0.3 * again, 2) for value in polygons[0]]
+        moved = [round(value + 0.3 * again, 2) for value in _with_corners(polygons[0], corners)]
         entries.append(annotation(0, 0, category_id, [moved]))
     return tuple(entries)
 
 
+def _with_corners(polygon: Sequence[float], corners: int) -> list[float]:
+    """Put corners on the sides of a polygon until it has as many as asked for.
+
+    >>> _with_corners((0, 0, 4, 0, 0, 2), 6)
+    [0.0, 0.0, 2.0, 0.0, 4.0, 0.0, 2.0, 1.0, 0.0, 2.0, 0.0, 1.0]
+    """
+    whole = list(zip(polygon[::2], polygon[1::2], strict=True))
+    steps = max(1, -(-corners // len(whole)))
+    points = []
+    for (x, y), (to_x, to_y) in zip(whole, whole[1:] + whole[:1], strict=True):
+        for step in range(steps):
+            points += [x + (to_x - x) * step / steps, y + (to_y - y) * step / steps]
+    return points
+
+
 def _tiny_photo(name: str) -> bytes:
-    jpeg = _drawn(_tiny_scene(name))
-    comment = name.encode("ascii")
-    return b"".join(
-        [jpeg[:2], b"\xff\xfe", (len(comment) + 2).to_bytes(2, "big"), comment, jpeg[2:]]
-    )
+    return commented(_drawn(drawn_from_few(name, TINY)), name)
 
 
 @lru_cache(maxsize=len(OOD_ORDER) * VARIANTS)

@@ -26,8 +26,8 @@ def info(name: str) -> None:
     click.echo(f"Terms: {release.licence}\n\nFiles as published:")
     for archive in release.archives:
         size = "size not known" if archive.bytes is None else f"{archive.bytes:,} bytes"
-        click.echo(f"  {archive.name}  {size}")
-        click.echo(f"    sha256 {archive.sha256 or 'not known'} ({archive.source})")
+        click.echo(f"  {archive.name}  {size} (stated by: {archive.bytes_by})")
+        click.echo(f"    sha256 {archive.sha256 or 'not known'} (stated by: {archive.sha256_by})")
         for url in archive.urls:
             click.echo(f"    {url}")
     click.echo("\nPublished counts:")

@@ -27,11 +27,16 @@ COLUMNS = (
     ),
     Column("width", _INT, "Pixels of the stored raster."),
     Column("height", _INT, "Pixels of the stored raster."),
-    Column("mode", MODE, "Colour mode of the JPEG: both grey and colour files occur."),
+    Column("mode", MODE, "Colour mode of the JPEG: L (grey), RGB or CMYK; the first two occur."),
 )
 
 QUALITY_COLUMNS = (
-    Column("quality_of", _TEXT, "The image that the row is about: its `file_name`."),
+    Column(
+        "quality_of",
+        _TEXT,
+        "The image that the row is about: its `file_name`.",
+        "default/file_name",
+    ),
     Column(
         "is_constant",
         Value("bool"),
@@ -39,7 +44,7 @@ QUALITY_COLUMNS = (
         "transparent ground whose transparency was dropped. Null if the file does not decode.",
     ),
     Column("mean", Value("float32"), "Mean luma of the pixels, 0 black to 255 white."),
-    Column("deviation", Value("float32"), "Standard deviation of the luma."),
+    Column("deviation", Value("float32"), "Standard deviation of the luma, in the same levels."),
     Column(
         "content_key",
         _TEXT,
@@ -51,6 +56,7 @@ QUALITY_COLUMNS = (
         _TEXT,
         "`file_name` of the first image in release order that this one repeats; null if it "
         "repeats none, or has no content.",
+        "default/file_name",
     ),
     Column(
         "transform",

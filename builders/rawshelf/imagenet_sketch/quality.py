@@ -111,7 +111,20 @@ def quality_values(sketches: Sequence[Sketch], rows: Sequence[Sketch], job: Job)
     compared = compare(_clusters(sketches, measures), job)
     aside = measures["set_aside"].to_pylist()
     kept = [row.index for row in rows if not aside[row.index]]
-    return _columns([sketch.file_name for sketch in sketches], measures, compared, kept)
+    values = _columns([sketch.file_name for sketch in sketches], measures, compared, kept)
+    job.report.notes.append(_summary(values))
+    return values
+
+
+def _summary(values: list[pa.Array]) -> str:
+    """Return how many images are constant and how many repeat another one."""
+    names, constant, copies = (values[place].to_pylist() for place in (0, 1, 5))
+    classes = [(n.split("/")[1], c.split("/")[1]) for n, c in zip(names, copies, strict=True) if c]
+    moved = sum(own != first for own, first in classes)
+    return (
+        f"of {len(names):,} images {constant.count(True):,} are black or of another single luma, "
+        f"and {len(classes):,} repeat an earlier image, {moved:,} of these one of another class"
+    )
 
 
 def _report(sketches: Sequence[Sketch], measures: pa.Table, job: Job) -> None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from rawshelf import labels
 from rawshelf.claims import Check, Verdict, compared, contradicted, free_of, noted
+from rawshelf.image_checks import Picture, problems
 from rawshelf.imagenet_sketch import columns
 from rawshelf.imagenet_sketch.headers import check
 from rawshelf.imagenet_sketch.listing import Sketch
@@ -22,7 +23,6 @@ from rawshelf.imagenet_sketch.release import (
     expected_per_class,
 )
 from rawshelf.members import Blob
-from rawshelf.pictures import Picture, problems
 from rawshelf.release import Evidence, Job
 from rawshelf.report import Difference, Report
 

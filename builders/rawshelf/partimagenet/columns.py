@@ -72,7 +72,7 @@ _FRONT = (
         "objects",
         _annotations(OBJECT_CLASS),
         "Annotations of the COCO file of whole objects, which only `seg` has; else empty. "
-        f"{_ANNOTATIONS}",
+        "Fields as in `parts`, but `category` is an object's class.",
     ),
     Column("raw", _TEXT, "JSON of what the image's entry holds beyond these columns, or null."),
 )
@@ -91,7 +91,7 @@ def _pixel_columns(kind: str) -> tuple[Column, ...]:
         *_FRONT,
         Column("part_mask", Image(), f"0..39 part category, 40 background (not 0); {how}."),
         Column("whole_mask", Image(), f"0..157 object class, 158 background (not 0); {how}."),
-        Column("mode", MODE, "Colour mode of the JPEG: grey, colour or CMYK."),
+        Column("mode", MODE, "Colour mode of the JPEG: L (grey), RGB or CMYK."),
         Column("exif_orientation", Value("int8"), "The released file's tag; 1 if none."),
         Column(
             "exif_neutralised",

@@ -95,6 +95,7 @@ CMYK = ("n02492035_15739", "n02447366_23489")
 
 _README = "README of the home repository"
 _OOD_ROWS = (("train", 16_540), ("validation", 2_957), ("test", 4_598), (None, 24_095))
+_NOBODY = "nobody"
 _HUB = "https://huggingface.co/datasets/turkeyju/PartImageNet/resolve/main"
 
 RELEASE = Release(
@@ -114,15 +115,19 @@ RELEASE = Release(
             bytes=3_124_435_169,
             sha256=None,
             urls=(f"{_HUB}/PartImageNet_Seg.zip",),
-            source="size: a public download script, for revision cfa2edf3 of the Hub repository. "
-            "Not stated by the publisher.",
+            bytes_by="a public download script, for revision cfa2edf3 of the Hub repository; "
+            "not the publisher",
+            sha256_by=_NOBODY,
+            configs=(SEG, f"{SEG}_annotations"),
         ),
         Archive(
             name="PartImageNet_OOD.zip",
             bytes=None,
             sha256=None,
             urls=(f"{_HUB}/PartImageNet_OOD.zip",),
-            source="Nobody states size or hash.",
+            bytes_by=_NOBODY,
+            sha256_by=_NOBODY,
+            configs=(OOD, f"{OOD}_annotations"),
         ),
     ),
     splits=(Split("train", "train"), Split("validation", "val"), Split("test", "test")),

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rawshelf.claims import Check, Verdict, compared, contradicted, free_of, noted
+from rawshelf.image_checks import Picture, decode, problems
 from rawshelf.images import ImageProblem
 from rawshelf.members import Blob
 from rawshelf.partimagenet.classes import ObjectClass, by_wnid, object_classes
@@ -36,7 +37,6 @@ from rawshelf.partimagenet.release import (
     UNCONFIRMED_SEG_ROWS,
     WHOLE_BACKGROUND,
 )
-from rawshelf.pictures import Picture, decode, problems
 from rawshelf.release import Evidence
 from rawshelf.report import Difference, Report
 

@@ -21,6 +21,7 @@ _SIZE = List(_INT, 3)
 _INTS = List(_INT)
 _BOX_DOC = "[xmin, ymin, xmax, ymax] in pixels, 1-based and inclusive, as in PASCAL VOC."
 _SIZE_DOC = "[width, height, channels] in pixels of the stored raster."
+_INDEX_DOC = "row in the same split of config `images`, from 0; null if it is not there."
 _POINTS = (
     "pixels from the left and top edge, 0-based (the boxes are 1-based), one entry per keypoint, "
     "ascending by id"
@@ -31,8 +32,8 @@ IMAGE_COLUMNS = (
     Column(
         "segmentation",
         Image(),
-        "PNG whose pixel values are VOC class ids 1..20, bytes as released: a class mask, not an "
-        "instance mask. Decode without converting the mode, or the ids are lost.",
+        "PNG whose pixel values are VOC class ids 1..20, 0 background, bytes as released: a class "
+        "mask, not an instance mask. Decode without converting the mode, or the ids are lost.",
     ),
     Column("name", _TEXT, "Key of the image: category/VOC id."),
     Column("category", CATEGORY, "The annotated object's category."),
@@ -53,7 +54,7 @@ IMAGE_COLUMNS = (
     ),
     Column("truncated", _FLAG, "VOC flag: the object extends beyond its box."),
     Column("occluded", _FLAG, "VOC flag: part of the object is hidden."),
-    Column("difficult", _FLAG, "VOC flag."),
+    Column("difficult", _FLAG, "VOC flag: hard to recognise, left out of VOC's evaluation."),
     Column(
         "keypoints",
         Struct({"id": _INTS, "x": _INTS, "y": _INTS}),
@@ -69,10 +70,10 @@ PAIR_COLUMNS = (
     Column("pair_id", _INT, "Number of the pair, unique within its split only; it has gaps."),
     Column("name", _TEXT, "The release's name of the pair: id-source-target:category."),
     Column("category", CATEGORY, "Category of both objects."),
-    Column("src_name", _TEXT, "Source image: its `name` in config `images`."),
-    Column("trg_name", _TEXT, "Target image: its `name` in config `images`."),
-    Column("src_index", _INT, "Row of the source in the same split of config `images`."),
-    Column("trg_index", _INT, "Row of the target in the same split of config `images`."),
+    Column("src_name", _TEXT, "Source image: its `name` in config `images`.", "images/name"),
+    Column("trg_name", _TEXT, "Target image: its `name` in config `images`.", "images/name"),
+    Column("src_index", _INT, f"Source image: its {_INDEX_DOC}"),
+    Column("trg_index", _INT, f"Target image: its {_INDEX_DOC}"),
     Column("src_size", _SIZE, _SIZE_DOC),
     Column("trg_size", _SIZE, _SIZE_DOC),
     Column("src_bbox", _BOX, f"Source object: {_BOX_DOC}"),

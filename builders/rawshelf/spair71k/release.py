@@ -83,8 +83,8 @@ RELEASE = Release(
             bytes=226_961_117,
             sha256="d145eebe4d7d02ff0b9e2746dd3d72cfcb872df0dcfd6f3227576eb594408809",
             urls=("https://cvlab.postech.ac.kr/research/SPair-71k/data/SPair-71k.tar.gz",),
-            source="size: the Hub card of 0jl/SPair-71k and an independent README; sha256: two "
-            "public build scripts. Not stated by the publisher.",
+            bytes_by="the Hub card of 0jl/SPair-71k and an independent README; not the publisher",
+            sha256_by="two public build scripts; not the publisher",
         ),
     ),
     splits=(Split("train", "trn"), Split("validation", "val"), Split("test", "test")),

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from rawshelf.claims import Check, Verdict, compared, contradicted, free_of, noted
 from rawshelf.features import ClassLabel
+from rawshelf.image_checks import Picture, decode, problems
 from rawshelf.members import Blob
-from rawshelf.pictures import Picture, decode, problems
 from rawshelf.release import Evidence
 from rawshelf.report import Difference, Report
 from rawshelf.spair71k import columns, paper

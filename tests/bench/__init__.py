@@ -1,0 +1,1 @@
+"""The benchmark of `scripts/bench`: rawshelf and its peers, side by side in one run."""
