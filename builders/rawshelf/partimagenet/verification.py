@@ -18,10 +18,13 @@ from rawshelf.claims import Check, Verdict, compared, contradicted, free_of, not
 from rawshelf.image_checks import Picture, decode, problems
 from rawshelf.images import ImageProblem
 from rawshelf.members import Blob
+from rawshelf.partimagenet.annotations import DEGENERATE, EMPTY, ZERO_AREA
 from rawshelf.partimagenet.classes import ObjectClass, by_wnid, object_classes
 from rawshelf.partimagenet.columns import STATUS
-from rawshelf.partimagenet.inspection import SAMPLE, compare_masks
-from rawshelf.partimagenet.layout import stem_of, wnid_of
+from rawshelf.partimagenet.content import Raw, Tree, read, trees
+from rawshelf.partimagenet.crosscheck import cross_check
+from rawshelf.partimagenet.inspection import SAMPLE, stated_size
+from rawshelf.partimagenet.layout import MASK, SIZE, stem_of, wnid_of
 from rawshelf.partimagenet.pixels import check_mask, check_photo
 from rawshelf.partimagenet.release import (
     CLASSES,
@@ -37,7 +40,7 @@ from rawshelf.partimagenet.release import (
     UNCONFIRMED_SEG_ROWS,
     WHOLE_BACKGROUND,
 )
-from rawshelf.release import Evidence
+from rawshelf.release import Evidence, Job
 from rawshelf.report import Difference, Report
 
 CONFIGS = (*KINDS, *(f"{kind}_annotations" for kind in KINDS))
@@ -75,7 +78,7 @@ def verify(evidence: Evidence) -> Iterator[Check]:
             yield from _pictures(kind, evidence)
     yield from _folders(evidence.prepared.blobs["name"].to_pylist())
     if any(config == SEG for config, _ in tables):
-        yield from _polygons(evidence)
+        yield from _further(evidence)
 
 
 def _classes(kind: str, tables: Mapping[str, pa.Table]) -> Iterator[Check]:
@@ -117,15 +120,15 @@ def _annotations(kind: str, tables: Mapping[str, pa.Table]) -> Iterator[Check]:
     group = f"{kind} annotations"
     for split, table in tables.items():
         ids = sorted(table["image_id"].to_pylist())
-        known = _PDISCO if (kind, split) == (OOD, "train") else _IDS
+        by = _PDISCO if (kind, split) == (OOD, "train") else _IDS
         subject = f"image ids of {split}"
         shown = "0 to n - 1" if ids == list(range(len(ids))) else f"{ids[0]} to {ids[-1]}, or gaps"
-        yield compared(group, subject, "0 to n - 1", shown, known, firm=known is _PDISCO)
+        yield compared(group, subject, "0 to n - 1", shown, by, firm=by is _PDISCO)
         parts = table["parts"].combine_chunks()
         states = Counter(parts.field("status").flatten().to_pylist())
         for code, name in enumerate(STATUS.names):
-            about = _POLYGONS if name != "ok" else ""
-            yield noted(group, f"annotations of {split}: {name}", states[code], known=about)
+            known = _POLYGONS if code in (ZERO_AREA, DEGENERATE, EMPTY) else ""
+            yield noted(group, f"annotations of {split}: {name}", states[code], known=known)
         empty = int(pc.sum(pc.equal(pc.list_value_length(parts.field("id")), 0)).as_py() or 0)
         yield noted(group, f"images of {split} without annotations", empty, known=_EMPTY)
 
@@ -208,27 +211,63 @@ def _folders(names: list[str]) -> Iterator[Check]:
     yield from contradicted("files", moved, _FOLDERS)
 
 
-def _polygons(evidence: Evidence) -> Iterator[Check]:
-    """Yield how well polygons and released masks agree: of all images, or of a stated sample."""
-    folder = os.path.join(evidence.job.folder, "polygons")
+def _further(evidence: Evidence) -> Iterator[Check]:
+    """Yield what no row shows: size files, and how polygons fit the released masks.
+
+    For that the release is read again, from its listing to its COCO files.
+    """
+    folder = os.path.join(evidence.job.folder, "further")
     os.makedirs(folder)
     job = replace(evidence.job, folder=folder, report=Report())
-    sample = None if evidence.deep else SAMPLE
+    raw = read(job)
+    for tree in trees(raw, job).values():
+        if tree.kind == SEG:
+            yield from _sizes(raw, tree, job)
+        if tree.pictures[MASK, False]:
+            for split in tree.parts:
+                yield from _polygons(tree, split, sample=None if evidence.deep else SAMPLE)
+
+
+def _sizes(raw: Raw, tree: Tree, job: Job) -> Iterator[Check]:
+    """Yield the size files that contradict the COCO file."""
+    stated: dict[str, tuple[int, int]] = {}
+    for coco in tree.parts.values():
+        columns = (coco.images[name].to_pylist() for name in ("file_name", "width", "height"))
+        for name, width, height in zip(*columns, strict=True):
+            stated[stem_of(name)] = width, height
+    found = [
+        Picture(file.name, file.blob, partial(_look_at_size, size=stated[file.place.stem]))
+        for file in raw.files
+        if file.place.kind == SIZE and file.place.stem in stated
+    ]
+    wrong = problems(found, job.parts, "size files")
+    yield free_of("seg pixels", "size files as the COCO file", len(found), len(wrong), _FILES)
+    yield from contradicted("seg pixels", wrong, _FILES)
+
+
+def _look_at_size(data: memoryview, *, size: tuple[int, int]) -> None:
+    found = stated_size(data)
+    if found != size:
+        raise ImageProblem(f"width and height {found}; the COCO file says {size}")
+
+
+def _polygons(tree: Tree, split: str, *, sample: int | None) -> Iterator[Check]:
+    """Yield how well polygons and masks agree: of all images, or of a stated sample."""
     group = "polygons against masks" + ("" if sample is None else f", {sample} images a split")
-    for split, found in compare_masks(job, sample=sample).items():
-        yield noted(group, f"images compared, {split}", found["images compared"])
-        agreement = f"{found['mean agreement of an image']:.2%}"
-        yield noted(group, f"pixels of an image that agree on average, {split}", agreement)
-        moved = [
-            Difference(f"part masks of {split}", part, f"shown as {other}", part)
-            for part, other in found["parts shown under another index"].items()
-        ]
-        yield free_of(group, f"parts under their index, {split}", len(PARTS), len(moved), _ORDER)
-        yield from contradicted(group, moved, _ORDER)
-        for image in found["images that agree by less than 90 %"]:
-            shown = f"{image['agreement']:.2%} agree"
-            yield noted(group, f"image of {split}", shown, member=image["image"])
-        for subject, count in found["counts"].items():
-            several = _OBJECTS.fullmatch(subject)
-            known = _SEVERAL if several and int(several[1]) > 1 else ""
-            yield noted(group, f"{subject}, {split}", count, known=known)
+    found = cross_check(tree, split, sample=sample).to_json()
+    yield noted(group, f"images compared, {split}", found["images compared"])
+    agreement = f"{found['mean agreement of an image']:.2%}"
+    yield noted(group, f"pixels of an image that agree on average, {split}", agreement)
+    moved = [
+        Difference(f"part masks of {split}", part, f"shown as {other}", part)
+        for part, other in found["parts shown under another index"].items()
+    ]
+    yield free_of(group, f"parts under their index, {split}", len(PARTS), len(moved), _ORDER)
+    yield from contradicted(group, moved, _ORDER)
+    for image in found["images that agree by less than 90 %"]:
+        shown = f"{image['agreement']:.2%} agree"
+        yield noted(group, f"image of {split}", shown, member=image["image"])
+    for subject, count in found["counts"].items():
+        several = _OBJECTS.fullmatch(subject)
+        known = _SEVERAL if several and int(several[1]) > 1 else ""
+        yield noted(group, f"{subject}, {split}", count, known=known)
