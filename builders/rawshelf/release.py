@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from rawshelf.claims import Check
 from rawshelf.features import Column
 from rawshelf.parts import Parts
 from rawshelf.report import Quarantined, Report
@@ -64,12 +65,14 @@ class Claim:
         split: The split, or None for all.
         rows: The number.
         source: Who claims it.
+        refuted: Who knows that it is wrong, or "" if it should hold.
     """
 
     config: str
     split: str | None
     rows: int
     source: str
+    refuted: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,36 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What a release's claims are compared with.
+
+    Attributes:
+        job: How the release was read, with its report.
+        prepared: What reading it gave.
+        folders: Number of files in each folder of the container.
+        deep: Whether every image is to be decoded.
+    """
+
+    job: Job
+    prepared: Prepared
+    folders: Mapping[str, int]
+    deep: bool
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """How a dataset's raw release is verified.
+
+    Attributes:
+        configs: Names of the configs to prepare.
+        check: Compares what is claimed about this dataset alone.
+    """
+
+    configs: tuple[str, ...]
+    check: Callable[[Evidence], Iterable[Check]]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A release, its configs, and the function that reads it.
 
@@ -178,6 +211,7 @@ class Dataset:
         release: The facts.
         configs: The configs; the first is the default.
         prepare: Reads a source once and returns its planned tables.
+        verifier: How a raw release is verified.
         orders: In which orders rows can come; the first is the default.
         details: Further lines for ``rawshelf info``, such as a table of classes.
         inspect: Looks at a source without converting it and answers what nobody has confirmed
@@ -191,6 +225,7 @@ class Dataset:
     release: Release
     configs: tuple[Config, ...]
     prepare: Callable[[Job], Prepared]
+    verifier: Verifier
     orders: tuple[str, ...] = ("release",)
     details: Callable[[], list[str]] | None = None
     inspect: Callable[[Job], dict[str, Any]] | None = None
