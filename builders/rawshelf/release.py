@@ -13,6 +13,7 @@ from rawshelf.parts import Parts
 from rawshelf.report import Quarantined, Report
 
 if TYPE_CHECKING:
+    from rawshelf.preview.album import Shelf
     from rawshelf.preview.pictures import Subject
     from rawshelf.sources import Source
 
@@ -183,6 +184,7 @@ class Dataset:
         exports: By format: writes a conversion's folder into a target folder in that format and
             returns the files written.
         pictures: What ``rawshelf preview`` draws, in the order of the card.
+        shelf: What ``rawshelf preview --html`` shows, or None if it shows nothing.
     """
 
     release: Release
@@ -193,6 +195,7 @@ class Dataset:
     inspect: Callable[[Job], dict[str, Any]] | None = None
     exports: Mapping[str, Callable[[str, str], list[str]]] = field(default_factory=dict)
     pictures: tuple[Subject, ...] = ()
+    shelf: Shelf | None = None
 
     def config(self, name: str) -> Config:
         """Return a config by its name; the name must be one of `configs`."""

@@ -6,6 +6,7 @@ from rawshelf.partimagenet.classes import info_lines
 from rawshelf.partimagenet.columns import CONFIGS
 from rawshelf.partimagenet.export import export_coco
 from rawshelf.partimagenet.inspection import inspect
+from rawshelf.partimagenet.page import SHELF
 from rawshelf.partimagenet.pictures import PICTURES
 from rawshelf.partimagenet.release import ORDERS, RELEASE
 from rawshelf.partimagenet.tables import prepare
@@ -19,5 +20,5 @@ DATASET = Dataset(
     details=info_lines,
     inspect=inspect,
     exports={"coco": export_coco},
-    pictures=PICTURES,
+    pictures=PICTURES, shelf=SHELF,
 )

@@ -182,15 +182,9 @@ def _drawn(dataset: Dataset, conversion: Conversion, wish: Wish) -> Iterator[tup
             remedy="Name the folder of another conversion.",
         )
     for subject in dataset.pictures:
-        configs = _present(subject, conversion)
+        configs = conversion.best(subject.needs)
         if configs:
             yield f"{ASSETS}/{subject.name}.png", subject.draw(conversion, configs, wish)
-
-
-def _present(subject: Subject, conversion: Conversion) -> tuple[str, ...]:
-    """Return the best set of configs that a picture can be drawn from, or none."""
-    present = set(conversion.configs)
-    return next((configs for configs in subject.needs if present.issuperset(configs)), ())
 
 
 def _left_out(dataset: Dataset, conversion: Conversion) -> list[LeftOut]:
@@ -200,5 +194,5 @@ def _left_out(dataset: Dataset, conversion: Conversion) -> list[LeftOut]:
             f"needs config {' or '.join(' and '.join(each) for each in subject.needs)}",
         )
         for subject in dataset.pictures
-        if not _present(subject, conversion)
+        if not conversion.best(subject.needs)
     ]

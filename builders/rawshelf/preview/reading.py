@@ -40,6 +40,11 @@ class Conversion:
         own = (record.split for record in self.records if record.config == config)
         return tuple(dict.fromkeys(own))
 
+    def best(self, needs: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        """Return the first set of configs that is there as a whole, or an empty one."""
+        present = set(self.configs)
+        return next((configs for configs in needs if present.issuperset(configs)), ())
+
     def columns(self, config: str, split: str, names: Sequence[str]) -> pa.Table:
         """Return columns of a split as a whole: not meant for images.
 

@@ -63,14 +63,14 @@ _PAIR_COLUMNS = (
 
 def _draw_pairs(conversion: Conversion, configs: tuple[str, ...], wish: Wish) -> Picture:
     """Draw a choice of pairs, categories and splits in turn."""
-    places = _places(conversion, configs[0])
+    places = places(conversion, configs[0])
     groups = [category for _, _, category in places]
     splits = [split for split, _, _ in places]
     chosen = [places[row] for row in spread(groups, wish.seed, wish.rows or _PAIRS, splits)]
     rows = [_pair(conversion, configs, split, position) for split, position, _ in chosen]
     size = (sheets.tile_width(2), _PAIR_HEIGHT)
     tiles = [sheets.tile(row["pixels"], size, _caption(row), _pair_marks(row)) for row in rows]
-    shown = [f"{CATEGORIES[r['category']]} ({r['split']}, {_common(r)})" for r in rows]
+    shown = [f"{CATEGORIES[r['category']]} ({r['split']}, {common(r)})" for r in rows]
     return Picture(
         f"{len(rows)} pairs of photographs with their common keypoints",
         f"{len(rows)} pairs of photographs side by side, the common keypoints joined by lines, "
@@ -81,7 +81,7 @@ def _draw_pairs(conversion: Conversion, configs: tuple[str, ...], wish: Wish) ->
     )
 
 
-def _places(conversion: Conversion, config: str) -> list[tuple[str, int, int]]:
+def places(conversion: Conversion, config: str) -> list[tuple[str, int, int]]:
     """Return split, position and category of the pairs to choose from.
 
     These are the pairs both of whose images are there, or all if there are none.
@@ -117,7 +117,7 @@ def _bytes(value: Mapping[str, Any] | None) -> bytes | None:
     return value["bytes"] if value else None
 
 
-def _common(row: Mapping[str, Any]) -> str:
+def common(row: Mapping[str, Any]) -> str:
     count = len(row["keypoints"]["id"])
     return f"{count} keypoint{'s' if count != 1 else ''}"
 
@@ -130,7 +130,7 @@ def _caption(row: Mapping[str, Any]) -> Caption:
         f"occluded {OCCLUSION[row['occlusion']]}",
     )
     notes = [(label, None) for label in labels]
-    return Caption(CATEGORIES[row["category"]], f"{row['split']}, {_common(row)}", notes)
+    return Caption(CATEGORIES[row["category"]], f"{row['split']}, {common(row)}", notes)
 
 
 def _pair_marks(row: Mapping[str, Any]) -> sheets.Marks:
