@@ -10,4 +10,6 @@ from rawshelf.imagenet_sketch.release import RELEASE
 from rawshelf.imagenet_sketch.tables import prepare
 from rawshelf.release import Dataset
 
-DATASET = Dataset(RELEASE, CONFIGS, prepare, orders=(SHUFFLED, RELEASE_ORDER), pictures=PICTURES, shelf=SHELF)
+DATASET = Dataset(
+    RELEASE, CONFIGS, prepare, orders=(SHUFFLED, RELEASE_ORDER), pictures=PICTURES, shelf=SHELF
+)

@@ -20,5 +20,6 @@ DATASET = Dataset(
     details=info_lines,
     inspect=inspect,
     exports={"coco": export_coco},
-    pictures=PICTURES, shelf=SHELF,
+    pictures=PICTURES,
+    shelf=SHELF,
 )

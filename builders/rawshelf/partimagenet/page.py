@@ -45,12 +45,13 @@ def _fill(conversion: Conversion, configs: tuple[str, ...], wish: Wish) -> Album
     """Choose photographs, super-categories in turn, and configs with their splits in turn."""
     tables = [(config, split) for config in configs for split in conversion.splits(config)]
     splits = tuple(dict.fromkeys(split for _, split in tables))
-    known: list[tuple[int, int, int]] = []
-    for number, (config, split) in enumerate(tables):
-        groups = conversion.columns(config, split, ["supercategory"])["supercategory"]
-        known += [(number, row, group) for row, group in enumerate(groups.to_pylist())]
-    groups, within = [group for _, _, group in known], [number for number, _, _ in known]
-    chosen = sorted(known[row] for row in spread(groups, wish.seed, wish.rows or 0, within))
+    known = [
+        ((config, split), row, group)
+        for config in configs
+        for split, row, group in conversion.listed(config, "supercategory")
+    ]
+    groups, within = [group for _, _, group in known], [table for table, _, _ in known]
+    chosen = [known[row] for row in spread(groups, wish.seed, wish.rows or 0, within)]
     return Album(
         total=len(known),
         spread="super-categories, configs and splits",
@@ -64,9 +65,12 @@ def _fill(conversion: Conversion, configs: tuple[str, ...], wish: Wish) -> Album
         ),
         items=[
             _item(row, (configs.index(config), config), (splits.index(split), split))
-            for number, (config, split) in enumerate(tables)
+            for config, split in tables
             for row in conversion.rows(
-                config, split, [row for own, row, _ in chosen if own == number], _columns(config)
+                config,
+                split,
+                sorted(row for table, row, _ in chosen if table == (config, split)),
+                _columns(config),
             )
         ],
         columns=_described(configs[0]),

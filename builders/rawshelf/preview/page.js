@@ -7,8 +7,8 @@ const at = (id) => document.getElementById(id);
 const SVG = at("drawing").content.firstElementChild.namespaceURI;
 
 const STEP = 48; // cards at a time: as many photographs as a phone decodes without a pause
-const CARD = { width: 320, height: 220 };
-const PAIR = { width: 400, height: 180 };
+const CARD = { width: 320, height: 220, fixed: true };
+const PAIR = { width: 400, height: 180, fixed: true };
 const GAP = 8;
 const TITLE = 22; // room for the name above a view
 const NARROW = 560; // below it a pair stands one above the other
@@ -96,7 +96,10 @@ function photograph(view, frame, grey) {
   const href = view.image === null ? null : data.pictures[view.image];
   if (href) {
     const place = { x, y, width, height, preserveAspectRatio: "none" };
-    return [shape("image", { class: grey ? "grey" : "colour", href, ...place })];
+    return [
+      shape("image", { class: grey ? "grey" : "colour", href, ...place }),
+      shape("rect", { class: "edge", x, y, width, height }),
+    ];
   }
   const text = view.image === null ? "no image" : "does not decode";
   return [
@@ -160,12 +163,11 @@ function pointShapes(places, on, radius, right) {
 }
 
 // One picture of some views of a row, in CSS pixels.
-function drawing(item, numbers, { width, height, columns, head, on, radius, label }) {
+function drawing(item, numbers, { width, height, fixed, columns, head, on, radius, label }) {
   const views = numbers.map((number) => item.views[number]);
   const plan = layout(views, width, height, columns, head);
-  const down = head ? 0 : (height - plan.height) / 2;
-  for (const frame of plan.frames) frame.top += down;
-  const tall = head ? plan.height : height;
+  const tall = fixed ? height : plan.height;
+  for (const frame of plan.frames) frame.top += (tall - plan.height) / 2;
   const svg = shape("svg", { viewBox: `0 0 ${width} ${tall}`, role: "img", "aria-label": label });
   const marks = numbers.map((number) => data.marks[number]);
   views.forEach((view, place) => {
@@ -347,7 +349,7 @@ function buildToggles() {
 
 function light(key) {
   const svg = at("stage").firstElementChild;
-  svg?.classList.toggle("lit", key !== null);
+  svg.classList.toggle("lit", svg.querySelector(`[data-key="${key}"]`) !== null);
   for (const element of document.querySelectorAll("#stage [data-key], #legend [data-key]")) {
     element.classList.toggle("on", element.dataset.key === key);
   }
@@ -376,18 +378,17 @@ function pointLegend(item) {
   });
 }
 
+// The kinds of what is drawn: of boxes and the first layer, then of other layers.
 function maskLegend(item) {
   const kinds = data.marks.flatMap((marks) => valueOf(item.row, marks.kinds) ?? []);
   return data.layers.flatMap((layer, number) => {
-    const inMask = item.views.flatMap((view) => view.masks[number]?.values ?? []);
-    const all = [...new Set([...inMask, ...(number ? [] : kinds)])].sort((a, b) => a - b);
-    return all.map((value) => {
-      const boxes = kinds.filter((kind) => kind === value).length;
-      const where = [boxes && `${boxes} annotated`, !inMask.includes(value) && "not in the mask"];
-      const more = number ? layer.title.toLowerCase() : where.filter(Boolean).join(", ");
-      return legendEntry(
-        number ? `layer${number}` : `kind${value}`, layer.colours[value] ?? "#000", layer.names[value] ?? String(value), more,
-      );
+    const masked = drawn[`layer${number}`] ? item.views.flatMap((view) => view.masks[number]?.values ?? []) : [];
+    const boxed = number === 0 && (drawn.boxes || drawn.names) ? kinds : [];
+    return [...new Set([...masked, ...boxed])].sort((a, b) => a - b).map((value) => {
+      const count = kinds.filter((kind) => kind === value).length;
+      const more = number ? layer.title.toLowerCase() : `${count} annotated`;
+      const key = number ? `layer${number}` : `kind${value}`;
+      return legendEntry(key, layer.colours[value], layer.names[value] ?? String(value), more);
     });
   });
 }
@@ -415,10 +416,12 @@ function drawRow() {
   const columns = width < NARROW ? (paired ? 1 : 2) : 3;
   const height = Math.max(240, innerHeight * (item.views.length > columns && !paired ? 0.4 : 0.62));
   const label = item.views.map((view) => view.title).join(", ");
-  const options = { width, height, columns, head: TITLE, on: drawn, radius: 6, label };
+  const head = item.views.length > 1 ? TITLE : 0;
+  const options = { width, height, fixed: false, columns, head, on: drawn, radius: 6, label };
   const svg = drawing(item, [...item.views.keys()], options);
   for (const element of svg.querySelectorAll("[data-key]")) lightable(element);
   at("stage").replaceChildren(svg);
+  at("legend").replaceChildren(...pointLegend(item), ...maskLegend(item));
 }
 
 function showRow() {
@@ -426,7 +429,6 @@ function showRow() {
   at("heading").textContent = item.title;
   at("name").textContent = item.name;
   at("facts").replaceChildren(...data.facets.flatMap((facet, number) => fact(facet, item.values[number])));
-  at("legend").replaceChildren(...pointLegend(item), ...maskLegend(item));
   at("row").replaceChildren(...Object.entries(item.row).map(tableRow));
   const place = found.indexOf(state.row);
   at("previous").disabled = place <= 0;

@@ -23,7 +23,7 @@ from rawshelf.execution import threads
 from rawshelf.manifest import card_record
 from rawshelf.output import ASSETS, CARD, MANIFEST, Output
 from rawshelf.parquet import ShardRecord
-from rawshelf.preview.pictures import Picture, Subject, Wish, encode
+from rawshelf.preview.pictures import Picture, Wish, encode
 from rawshelf.preview.reading import REMEDY, Conversion
 from rawshelf.release import Dataset
 

@@ -62,6 +62,16 @@ class Conversion:
 
         return pa.concat_tables(self._read(record, read) for record in self._of(config, split))
 
+    def listed(self, config: str, column: str) -> list[tuple[str, int, Any]]:
+        """Return the split, the position in it and the value of a column, for all rows."""
+        return [
+            (split, position, value)
+            for split in self.splits(config)
+            for position, value in enumerate(
+                self.columns(config, split, [column])[column].to_pylist()
+            )
+        ]
+
     def rows(
         self, config: str, split: str, positions: Sequence[int], names: Sequence[str]
     ) -> list[dict[str, Any]]:

@@ -54,9 +54,7 @@ def _jpeg(image: Image.Image, side: float) -> bytes:
     return file.getvalue()
 
 
-def mask_indices(
-    encoded: bytes | None, size: tuple[int, int]
-) -> npt.NDArray[np.uint8] | None:
+def mask_indices(encoded: bytes | None, size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
     """Return the indices of a mask, or None if there is none that fits an image of this size."""
     if not encoded:
         return None
@@ -84,5 +82,3 @@ def mask_picture(indices: npt.NDArray[np.uint8], colours: bytes, background: int
     file = BytesIO()
     painted.save(file, "PNG", transparency=background, optimize=True)
     return file.getvalue()
-
-

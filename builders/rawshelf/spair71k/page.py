@@ -11,7 +11,7 @@ from rawshelf.preview.choice import spread
 from rawshelf.preview.pictures import Wish
 from rawshelf.preview.reading import Conversion
 from rawshelf.spair71k.columns import PAIR_COLUMNS
-from rawshelf.spair71k.pictures import common, places
+from rawshelf.spair71k.pictures import common
 from rawshelf.spair71k.release import (
     CATEGORIES,
     KEYPOINT_SLOTS,
@@ -31,9 +31,7 @@ _FACTORS = {
     "occlusion": ("Occluded", OCCLUSION),
 }
 _MARKS = tuple(
-    Marks(
-        box=f"{side}_bbox", ids="keypoints.id", x=f"keypoints.{side}_x", y=f"keypoints.{side}_y"
-    )
+    Marks(box=f"{side}_bbox", ids="keypoints.id", x=f"keypoints.{side}_x", y=f"keypoints.{side}_y")
     for side in _SIDES
 )
 
@@ -42,13 +40,11 @@ def _fill(conversion: Conversion, configs: tuple[str, ...], wish: Wish) -> Album
     """Choose pairs, categories and splits in turn."""
     config = configs[0]
     splits = conversion.splits(config)
-    known = places(conversion, config)
-    groups = [category for _, _, category in known]
-    chosen = sorted(
-        known[row] for row in spread(groups, wish.seed, wish.rows or 0, [s for s, _, _ in known])
-    )
+    known = conversion.listed(config, "category")
+    groups, within = [category for _, _, category in known], [split for split, _, _ in known]
+    chosen = [known[row] for row in spread(groups, wish.seed, wish.rows or 0, within)]
     return Album(
-        total=sum(record.rows for record in conversion.records if record.config == config),
+        total=len(known),
         spread="categories and splits",
         facets=(
             Facet("split", "Split", splits),
@@ -60,7 +56,10 @@ def _fill(conversion: Conversion, configs: tuple[str, ...], wish: Wish) -> Album
             item
             for number, split in enumerate(splits)
             for item in _items(
-                conversion, configs, (number, split), [row for own, row, _ in chosen if own == split]
+                conversion,
+                configs,
+                (number, split),
+                sorted(row for own, row, _ in chosen if own == split),
             )
         ],
         columns=_COLUMNS,
@@ -99,9 +98,7 @@ def _images(
     return {place: encoded(row["image"]) for place, row in zip(wanted, found, strict=True)}
 
 
-def _item(
-    number: int, split: str, row: Mapping[str, Any], pixels: Sequence[bytes | None]
-) -> Item:
+def _item(number: int, split: str, row: Mapping[str, Any], pixels: Sequence[bytes | None]) -> Item:
     factors = [(row[key],) for key in _FACTORS]
     layouts = tuple(range(1 + row["in_small"]))  # the small layout is a part of the large one
     return Item(

@@ -63,7 +63,7 @@ _PAIR_COLUMNS = (
 
 def _draw_pairs(conversion: Conversion, configs: tuple[str, ...], wish: Wish) -> Picture:
     """Draw a choice of pairs, categories and splits in turn."""
-    places = places(conversion, configs[0])
+    places = _places(conversion, configs[0])
     groups = [category for _, _, category in places]
     splits = [split for split, _, _ in places]
     chosen = [places[row] for row in spread(groups, wish.seed, wish.rows or _PAIRS, splits)]
@@ -81,7 +81,7 @@ def _draw_pairs(conversion: Conversion, configs: tuple[str, ...], wish: Wish) ->
     )
 
 
-def places(conversion: Conversion, config: str) -> list[tuple[str, int, int]]:
+def _places(conversion: Conversion, config: str) -> list[tuple[str, int, int]]:
     """Return split, position and category of the pairs to choose from.
 
     These are the pairs both of whose images are there, or all if there are none.
@@ -118,6 +118,7 @@ def _bytes(value: Mapping[str, Any] | None) -> bytes | None:
 
 
 def common(row: Mapping[str, Any]) -> str:
+    """Say how many keypoints a pair has in common."""
     count = len(row["keypoints"]["id"])
     return f"{count} keypoint{'s' if count != 1 else ''}"
 
