@@ -133,7 +133,7 @@ def _said(name: str, flags: _Flags) -> str:
 
 
 def _view(row: Mapping[str, Any], flags: _Flags) -> View:
-    title = f"{row['wnid']} {_said(row['file_name'], flags)}"
+    title = f"{_said(row['file_name'], flags)}, {row['wnid']}"
     return View(title, encoded(row["image"]), (row["width"], row["height"]))
 
 

@@ -104,7 +104,7 @@ function photograph(view, frame, grey) {
   const text = view.image === null ? "no image" : "does not decode";
   return [
     shape("rect", { class: "blank", x, y, width, height }),
-    shape("text", { class: "title", x: x + width / 2, y: y + height / 2, "text-anchor": "middle" }, text),
+    shape("text", { class: "title", x: x + 8, y: y + height - 8 }, text),
   ];
 }
 
@@ -414,7 +414,7 @@ function drawRow() {
   const item = data.items[state.row];
   const width = Math.max(240, Math.floor(at("stage").clientWidth));
   const columns = width < NARROW ? (paired ? 1 : 2) : 3;
-  const height = Math.max(240, innerHeight * (item.views.length > columns && !paired ? 0.4 : 0.62));
+  const height = Math.max(240, innerHeight * (item.views.length > columns ? 0.38 : 0.62));
   const label = item.views.map((view) => view.title).join(", ");
   const head = item.views.length > 1 ? TITLE : 0;
   const options = { width, height, fixed: false, columns, head, on: drawn, radius: 6, label };
