@@ -16,6 +16,7 @@ from rawshelf.report import Quarantined, Report
 if TYPE_CHECKING:
     import click
 
+    from rawshelf.preview.album import Shelf
     from rawshelf.preview.pictures import Subject
     from rawshelf.sources import Source
 
@@ -220,6 +221,7 @@ class Dataset:
             returns the files written.
         pictures: What ``rawshelf preview`` draws, in the order of the card.
         evaluate: The dataset's part of ``rawshelf evaluate``: a command of the dataset's name.
+        shelf: What ``rawshelf preview --html`` shows, or None if it shows nothing.
     """
 
     release: Release
@@ -232,6 +234,7 @@ class Dataset:
     exports: Mapping[str, Callable[[str, str], list[str]]] = field(default_factory=dict)
     pictures: tuple[Subject, ...] = ()
     evaluate: click.Command | None = None
+    shelf: Shelf | None = None
 
     def config(self, name: str) -> Config:
         """Return a config by its name; the name must be one of `configs`."""

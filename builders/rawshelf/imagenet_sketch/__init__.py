@@ -6,6 +6,7 @@ from rawshelf.imagenet_sketch import verification
 from rawshelf.imagenet_sketch.columns import CONFIGS
 from rawshelf.imagenet_sketch.evaluate import command
 from rawshelf.imagenet_sketch.listing import RELEASE_ORDER, SHUFFLED
+from rawshelf.imagenet_sketch.page import SHELF
 from rawshelf.imagenet_sketch.pictures import PICTURES
 from rawshelf.imagenet_sketch.release import RELEASE
 from rawshelf.imagenet_sketch.tables import prepare
@@ -19,4 +20,5 @@ DATASET = Dataset(
     orders=(SHUFFLED, RELEASE_ORDER),
     pictures=PICTURES,
     evaluate=command,
+    shelf=SHELF,
 )

@@ -8,6 +8,7 @@ from rawshelf.partimagenet.columns import CONFIGS
 from rawshelf.partimagenet.evaluate import command
 from rawshelf.partimagenet.export import export_coco
 from rawshelf.partimagenet.inspection import inspect
+from rawshelf.partimagenet.page import SHELF
 from rawshelf.partimagenet.pictures import PICTURES
 from rawshelf.partimagenet.release import ORDERS, RELEASE
 from rawshelf.partimagenet.tables import prepare
@@ -24,4 +25,5 @@ DATASET = Dataset(
     exports={"coco": export_coco},
     pictures=PICTURES,
     evaluate=command,
+    shelf=SHELF,
 )
