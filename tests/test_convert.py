@@ -221,7 +221,7 @@ def test_missing_files_are_listed_when_they_are_allowed(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
         convert("spair71k", str(raw), str(tmp_path / "out"))
 
-    result = convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=True))
+    result = convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=100))
     assert result.manifest["complete"] is False
     assert "Layout/large/test.txt" in result.manifest["report"]["missing"]
 
@@ -252,7 +252,7 @@ def test_a_release_without_rows_is_refused(tmp_path: Path) -> None:
     raw = pack_tar([("README", b"x")], tmp_path / "raw.tar.gz")
 
     with pytest.raises(MissingError):
-        convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=True))
+        convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=100))
 
 
 def test_the_manifest_identifies_the_input(conversion: Conversion) -> None:

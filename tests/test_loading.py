@@ -133,7 +133,7 @@ def test_builders_and_converter_give_equal_tables(
     dataset = catalog.find("spair71k")
     order = catalog.wanted_order(dataset, "")
     tasks = cache.cached_plan(
-        dataset, str(conversion.raw), config, str(tmp_path), allow_missing=False, order=order
+        dataset, str(conversion.raw), config, str(tmp_path), allow_missing=0, order=order
     )
     for task in tasks:
         expected = pq.read_table(conversion.out / task.path)
@@ -426,7 +426,7 @@ def test_missing_files_are_refused_unless_allowed(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
         rawshelf.load("spair71k", "pairs", **arguments)
 
-    assert 36 == len(rawshelf.load("spair71k", "pairs", allow_missing=True, **arguments))
+    assert 36 == len(rawshelf.load("spair71k", "pairs", allow_missing=100, **arguments))
 
 
 def test_nothing_stays_open(conversion: Conversion, tmp_path: Path) -> None:

@@ -264,11 +264,11 @@ def test_other_options_and_other_code_are_named(
     conversion: Conversion, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message says in what a standing conversion differs."""
-    options = refusal(conversion.raw, finished, allow_missing=True)
+    options = refusal(conversion.raw, finished, allow_missing=1)
     monkeypatch.setattr("rawshelf.convert.code_fingerprint", lambda: "other")
     code = refusal(conversion.raw, finished)
 
-    assert "options {'allow_missing': False, 'order': 'release'}" == options.found
+    assert "options {'allow_missing': 0, 'order': 'release'}" == options.found
     assert "code other" == code.expected
 
 

@@ -197,7 +197,7 @@ def test_strict_accepts_what_sets_no_row_aside(kind: str, defect: str, tmp_path:
 def test_missing_files_are_listed_if_allowed(kind: str, defect: str, tmp_path: Path) -> None:
     """With `allow_missing` the gap is listed, and only what needs the file is lost."""
     release = harmed(kind, defect, tmp_path)
-    result = release.convert(allow_missing=True)
+    result = release.convert(allow_missing=1)
     [lost] = set(RELEASES[kind]) - set(release.files)
     name = first_name(kind)
     rows = {row["file_name"]: row for row in release.rows("train")}
@@ -217,7 +217,7 @@ def test_missing_files_are_listed_if_allowed(kind: str, defect: str, tmp_path: P
             assert gone == (row[column] is None)
     if photo_lost:
         with pytest.raises(AnnotationError, match="--strict"):
-            harmed(kind, defect, tmp_path / "strict").convert(allow_missing=True, strict=True)
+            harmed(kind, defect, tmp_path / "strict").convert(allow_missing=1, strict=True)
 
 
 @pytest.mark.parametrize("kind", RELEASES)

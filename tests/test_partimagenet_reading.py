@@ -390,7 +390,7 @@ def test_missing_files_are_refused_or_told(defect: str, tmp_path: Path) -> None:
     """A missing file refuses the release; if that is allowed, it is listed."""
     with pytest.raises(MissingError, match="1 files missing"):
         defective("seg", defect, tmp_path)
-    found, files = defective("seg", defect, tmp_path, allow_missing=True)
+    found, files = defective("seg", defect, tmp_path, allow_missing=100)
     name = document(files, "train")["images"][0]["file_name"].removesuffix(".JPEG")
     [missing] = found.job.report.missing
     assert name in missing
@@ -406,7 +406,7 @@ def test_missing_coco_file(tmp_path: Path) -> None:
     """A split without its COCO file refuses the release; if allowed, it has no table."""
     with pytest.raises(MissingError, match=r"train\.json"):
         defective("ood", "no_training_file", tmp_path)
-    found, _ = defective("ood", "no_training_file", tmp_path, allow_missing=True)
+    found, _ = defective("ood", "no_training_file", tmp_path, allow_missing=100)
     assert {"validation", "test"} == {split for _, split in found.rows}
 
 

@@ -148,7 +148,7 @@ def test_pairs_of_an_unseen_image_have_no_index(
     defect: str, converted: Convert, tmp_path: Path
 ) -> None:
     """Pairs stay when an image has no pixels: those are null, and the report says so."""
-    result = converted(DEFECTS[defect](FILES.items()), allow_missing=True)
+    result = converted(DEFECTS[defect](FILES.items()), allow_missing=100)
 
     split = {"trn": "train", "val": "validation", "test": "test"}[NAMING.split("/")[1]]
     (file,) = (tmp_path / "out").glob(f"data/pairs_flat/{split}-*")
@@ -384,7 +384,7 @@ def test_image_in_two_splits_is_refused(converted: Convert) -> None:
     }
 
     with pytest.raises(AnnotationError, match="used by two splits"):
-        converted(moved.items(), allow_missing=True)
+        converted(moved.items(), allow_missing=100)
 
 
 def test_repeated_pair_id_is_refused(converted: Convert) -> None:
@@ -398,7 +398,7 @@ def test_repeated_pair_id_is_refused(converted: Convert) -> None:
     kept = [item for item in stream.items() if not item[0].startswith("Layout/")]
 
     with pytest.raises(AnnotationError) as caught:
-        converted(kept, allow_missing=True)
+        converted(kept, allow_missing=100)
 
     assert "pair_id" == caught.value.field
 
@@ -437,7 +437,7 @@ def test_parts_of_a_release_are_converted_when_allowed(
     stream = [(name, content) for name, content in FILES.items() if name.startswith(left)]
     pairs = sum(name.startswith("PairAnnotation/") for name, _ in stream)
 
-    result = converted(stream, allow_missing=True)
+    result = converted(stream, allow_missing=100)
 
     assert pairs == rows(result, "pairs")
     assert pairs == rows(result, "pairs_flat")
@@ -451,7 +451,7 @@ def test_release_without_pairs_is_refused(left: str, converted: Convert) -> None
     stream = [(name, content) for name, content in FILES.items() if name.startswith(left)]
 
     with pytest.raises(MissingError):
-        converted(stream, allow_missing=True)
+        converted(stream, allow_missing=100)
 
 
 def test_links_of_a_folder_are_not_followed(tmp_path: Path) -> None:
@@ -460,6 +460,6 @@ def test_links_of_a_folder_are_not_followed(tmp_path: Path) -> None:
     (raw / PHOTO).rename(tmp_path / "photo.jpg")
     (raw / PHOTO).symlink_to(tmp_path / "photo.jpg")
 
-    result = convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=True))
+    result = convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=100))
 
     assert ([PHOTO], [PHOTO]) == (result.report.skipped_links, result.report.missing)

@@ -73,7 +73,7 @@ def fragments(spair: Path) -> Path:
 def test_split(spair: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
     folder = tmp_path_factory.mktemp("real")
     raw = pack_tar(real_test_split(spair), folder / "SPair-71k.tar.gz", wrapper="SPair-71k")
-    options = Options(configs=CONFIGS, allow_missing=True)
+    options = Options(configs=CONFIGS, allow_missing=100_000)
     return Converted(folder / "out", convert("spair71k", str(raw), str(folder / "out"), options))
 
 
@@ -85,7 +85,7 @@ def pairs(test_split: Converted) -> list[Row]:
 @pytest.fixture(scope="module")
 def converted_fragments(fragments: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
     out = tmp_path_factory.mktemp("fragments") / "out"
-    options = Options(configs=CONFIGS, allow_missing=True)
+    options = Options(configs=CONFIGS, allow_missing=100_000)
     return Converted(out, convert("spair71k", str(fragments), str(out), options))
 
 
