@@ -135,6 +135,7 @@ def failure(address: str, conversion: Conversion, out: Path) -> RawshelfError:
     return caught.value
 
 
+@pytest.mark.fault(31)
 def test_a_cluster_gives_the_same_bytes(
     plain: Cluster, conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_a_cluster_gives_the_same_bytes(
     assert content(conversion.out) == content(out)
 
 
+@pytest.mark.fault(24)
 def test_results_of_an_earlier_run_are_not_taken(
     plain: Cluster, conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -178,6 +180,7 @@ def test_a_scheduler_file_is_an_address(plain: Cluster, tmp_path: Path) -> None:
         assert 4 == executor.submit(sum, (2, 2)).result()
 
 
+@pytest.mark.fault(24)
 def test_a_worker_that_is_killed_costs_no_shard(conversion: Conversion, tmp_path: Path) -> None:
     """Another takes over what it was at, while the run goes on."""
     started = tmp_path / "started"
@@ -202,6 +205,7 @@ def kill_first(started: Path) -> None:
     os.kill(int(busy[0]), signal.SIGKILL)
 
 
+@pytest.mark.fault(24)
 def test_a_shard_that_kills_its_workers_is_named(conversion: Conversion, tmp_path: Path) -> None:
     """All others arrive and are kept; a run that can write it then finishes."""
     out = tmp_path / "out"

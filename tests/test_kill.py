@@ -120,6 +120,7 @@ def start(arguments: list[str], out: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.usefixtures("unflushed")
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.fault(22)
 def test_a_run_killed_at_random_moments_resumes(
     workers: str, longer: Conversion, tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ def outputs_killed_at_each_step(raw: Path, out: Path, *, by: int = 1) -> Iterato
 
 
 @pytest.mark.usefixtures("unflushed")
+@pytest.mark.fault(22)
 def test_a_run_killed_at_any_step_resumes(small_tar: Path, tmp_path: Path) -> None:
     """Whatever the last rename, flush or removal was, what is visible is whole."""
     convert("spair71k", str(small_tar), str(tmp_path / "whole"), Options(("pairs",)))
@@ -173,6 +175,7 @@ def test_a_run_killed_at_any_step_resumes(small_tar: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("unflushed")
+@pytest.mark.fault(22)
 def test_a_run_killed_while_it_replaces_another_conversion_resumes(
     small_tar: Path, other_tar: Path, tmp_path: Path
 ) -> None:
@@ -194,6 +197,7 @@ def test_a_run_killed_while_it_replaces_another_conversion_resumes(
     assert {(True, True), (True, False), (False, False)} == seen
 
 
+@pytest.mark.fault(22)
 def test_finished_shards_are_kept(longer: Conversion, tmp_path: Path) -> None:
     """A run that is killed when some shards are finished does not write those again."""
     out = tmp_path / "out"
@@ -209,6 +213,7 @@ def test_finished_shards_are_kept(longer: Conversion, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("wait", [0.05, 0.6])
+@pytest.mark.fault(23)
 def test_a_run_that_is_told_to_stop_stops_soon(
     number: int, status: int, workers: str, wait: float, longer: Conversion, tmp_path: Path
 ) -> None:
@@ -228,6 +233,7 @@ def test_a_run_that_is_told_to_stop_stops_soon(
     check_resumed(longer.raw, out, content(longer.out))
 
 
+@pytest.mark.fault(22)
 def test_workers_do_not_outlive_a_killed_run(longer: Conversion, tmp_path: Path) -> None:
     """Spawned workers end when their parent is gone."""
     out = tmp_path / "out"
@@ -254,6 +260,7 @@ def workers_of(process: int) -> list[int]:
     ]
 
 
+@pytest.mark.fault(24)
 def test_a_worker_that_dies_is_replaced(longer: Conversion, tmp_path: Path) -> None:
     """Its shard is written by another worker."""
     out = tmp_path / "out"

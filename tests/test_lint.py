@@ -222,6 +222,7 @@ def short(out: Path) -> tuple[str, str]:
 
 @_HOSTILE
 @given(data=st.data())
+@pytest.mark.fault(21)
 def test_values_of_any_kind_give_findings_only(
     data: st.DataObject, out: Path, short: tuple[str, str]
 ) -> None:
@@ -246,6 +247,7 @@ def test_values_of_any_kind_give_findings_only(
     length=st.integers(0, 40),
     added=st.text("-:[]{}&*!<>|%@#'\"\n\t ax0~?,`()\x00\ud800", max_size=12),
 )
+@pytest.mark.fault(21)
 def test_mutated_text_gives_findings_only(
     first: int, length: int, added: str, out: Path, short: tuple[str, str]
 ) -> None:
@@ -260,6 +262,7 @@ def test_mutated_text_gives_findings_only(
 @pytest.mark.parametrize(
     "text", ["<![foo[", "<div>\n<![foo[ x\n</div>", "[x](http://[)", "[x](<>)"]
 )
+@pytest.mark.fault(21)
 def test_hostile_prose_gives_findings_only(text: str, out: Path) -> None:
     """What parsers of HTML and of addresses refuse is no traceback."""
     edit_prose(text)(out)

@@ -292,6 +292,7 @@ def test_a_future_version_without_the_table_is_no_error(monkeypatch: pytest.Monk
     registry.register()
 
 
+@pytest.mark.fault(30)
 def test_a_release_changed_at_its_path_is_not_served_stale(tmp_path: Path) -> None:
     """Equal size, other time: the cache of the old one is not taken."""
     raw = pack_folder(miniature.members(), tmp_path / "raw")
@@ -332,6 +333,7 @@ def test_a_conversion_replaced_at_its_path_is_not_served_stale(tmp_path: Path) -
     assert members[photo] in photos()
 
 
+@pytest.mark.fault(30)
 def test_an_archive_changed_at_its_path_is_not_served_stale(
     miniature_tar: Path, tmp_path: Path
 ) -> None:
@@ -344,6 +346,7 @@ def test_an_archive_changed_at_its_path_is_not_served_stale(
     assert before != cache.source_key(str(raw))
 
 
+@pytest.mark.fault(39)
 def test_other_code_is_not_served_from_the_cache(
     conversion: Conversion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def refusal(raw: Path, out: Path, *args: object, **options: bool) -> OutputError
     return caught.value
 
 
+@pytest.mark.fault(26)
 def test_an_output_that_is_a_file_is_refused(miniature_tar: Path, tmp_path: Path) -> None:
     """A file in place of the folder is left as it is."""
     out = tmp_path / "out"
@@ -69,6 +70,7 @@ def test_an_output_that_is_a_file_is_refused(miniature_tar: Path, tmp_path: Path
     assert "mine" == out.read_text()
 
 
+@pytest.mark.fault(26)
 def test_an_output_below_a_file_is_refused(miniature_tar: Path, tmp_path: Path) -> None:
     """A file in place of a folder above the output is an error of the output."""
     (tmp_path / "file").write_text("mine")
@@ -79,6 +81,7 @@ def test_an_output_below_a_file_is_refused(miniature_tar: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "README.md", "data/pairs/mine.parquet", "data/x"])
+@pytest.mark.fault(26)
 def test_foreign_files_in_a_new_output_are_refused(
     name: str, miniature_tar: Path, tmp_path: Path
 ) -> None:
@@ -93,6 +96,7 @@ def test_foreign_files_in_a_new_output_are_refused(
     assert [name] == [str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()]
 
 
+@pytest.mark.fault(26)
 def test_foreign_files_among_the_shards_of_a_finished_output_are_refused(
     miniature_tar: Path, finished: Path
 ) -> None:
@@ -105,6 +109,7 @@ def test_foreign_files_among_the_shards_of_a_finished_output_are_refused(
     assert "mine" == (finished / "data/pairs/train-extra.parquet").read_text()
 
 
+@pytest.mark.fault(26)
 def test_hidden_files_and_extra_files_beside_the_card_are_left_alone(
     miniature_tar: Path, finished: Path
 ) -> None:
@@ -118,6 +123,7 @@ def test_hidden_files_and_extra_files_beside_the_card_are_left_alone(
     assert "mine" == (finished / ".gitattributes").read_text()
 
 
+@pytest.mark.fault(26)
 def test_a_read_only_output_is_refused(miniature_tar: Path, repository_root: Path) -> None:
     """A folder that may not be written to is told apart from a full disk."""
     if os.geteuid() != 0:
@@ -151,6 +157,7 @@ def test_a_read_only_output_is_refused(miniature_tar: Path, repository_root: Pat
 
 @pytest.mark.parametrize("limit", [1_000, 100_000, 400_000])
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.fault(25)
 def test_a_full_disk_publishes_nothing_and_the_run_resumes(
     limit: int, workers: str, conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -177,6 +184,7 @@ def test_a_full_disk_publishes_nothing_and_the_run_resumes(
     assert content(conversion.out) == content(out)
 
 
+@pytest.mark.fault(25)
 def test_too_little_space_is_told_before_any_shard_is_written(
     miniature_tar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +268,7 @@ def test_a_config_that_the_new_conversion_lacks_is_removed(other_tar: Path, fini
     assert ["pairs"] == os.listdir(finished / "data")
 
 
+@pytest.mark.fault(39)
 def test_other_options_and_other_code_are_named(
     conversion: Conversion, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +292,7 @@ def test_other_options_and_other_code_are_named(
         json.dumps({"format": 1, "key": "k", "files": [OUTSIDE]}),
     ],
 )
+@pytest.mark.fault(39)
 def test_a_manifest_of_another_format_is_refused(
     text: str, miniature_tar: Path, finished: Path
 ) -> None:
@@ -331,6 +341,7 @@ def at_once(raw: Path, out: Path, count: int) -> list[OutputError]:
     return refused
 
 
+@pytest.mark.fault(27)
 def test_conversions_at_once_wait_for_each_other(conversion: Conversion, tmp_path: Path) -> None:
     """All succeed, with one result."""
     refused = at_once(conversion.raw, tmp_path / "out", 3)
@@ -340,6 +351,7 @@ def test_conversions_at_once_wait_for_each_other(conversion: Conversion, tmp_pat
 
 
 @pytest.mark.parametrize("flock", [_no_lock, _no_support])
+@pytest.mark.fault(28)
 def test_conversions_at_once_without_locks_publish_whole_files(
     flock: Callable[..., None],
     conversion: Conversion,
@@ -367,6 +379,7 @@ def test_an_error_leaves_no_trace(tmp_path: Path) -> None:
     assert not (tmp_path / "a" / "out").exists()
 
 
+@pytest.mark.fault(29)
 def test_files_appear_after_they_were_flushed(
     miniature_tar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

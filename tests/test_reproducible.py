@@ -40,6 +40,7 @@ def aged(raw: Path) -> Path:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.fault(31, 40)
 def test_copies_of_a_release_give_the_same_output(
     name: str, pack: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_copy_of_the_release_finds_its_conversion_standing(
     assert times == {path: path.stat().st_mtime_ns for path in out.rglob("*")}
 
 
+@pytest.mark.fault(2)
 def test_a_folder_with_another_byte_is_another_release(tmp_path: Path) -> None:
     """Equal names, sizes and times do not make two folders one."""
     raw = aged(pack_folder(release("spair71k"), tmp_path / "raw"))
