@@ -50,7 +50,7 @@ def states(out: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def refusal(raw: Path, out: Path, *args: object, **options: bool) -> OutputError:
+def refusal(raw: Path, out: Path, *args: object, **options: int) -> OutputError:
     with pytest.raises(OutputError) as caught:
         convert("spair71k", str(raw), str(out), Options(*args, **options))  # type: ignore[arg-type]
 

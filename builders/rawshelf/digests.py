@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from rawshelf.builds import Build
 from rawshelf.features import IMAGE_TYPE
@@ -112,6 +112,6 @@ def _images(files: pa.Array) -> Iterator[bytes]:
 
 @lru_cache(_MASKS)
 def _pixels(data: bytes) -> bytes:
-    with Image.open(BytesIO(data)) as image:
+    with PngImageFile(BytesIO(data)) as image:
         told = (image.mode, image.size, image.getpalette())
         return hashlib.sha256(repr(told).encode() + image.tobytes()).digest()
