@@ -202,11 +202,13 @@ def test_a_clock_that_jumps_changes_no_byte(
 
 @pytest.mark.fault(31)
 def test_another_environment_changes_no_byte(small: Small, tmp_path: Path) -> None:
-    """Hash seed, time zone, locale, umask, user, processes and threads of Arrow."""
+    """Hash seed, time zone, locale, umask, user and threads of Arrow."""
+    if small.name == "spair71k":
+        pytest.skip("tests/test_convert.py has this for SPair-71k, with several processes too")
     odd = {"PYTHONHASHSEED": "3", "TZ": "Pacific/Chatham", "LC_ALL": "C", "USER": "somebody"}
     command = [sys.executable, "-m", "rawshelf", "convert", small.name, str(small.raw), "out"]
     done = subprocess.run(
-        [*command, "--workers", "2"],
+        command,
         check=False,
         capture_output=True,
         text=True,
