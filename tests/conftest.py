@@ -33,7 +33,7 @@ from rawshelf.convert import Options, Result, convert  # noqa: E402
 from rawshelf.demo import write_release  # noqa: E402
 from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
-from tests.faults import rows_of  # noqa: E402
+from tests.faults import COLLECTED, rows_of  # noqa: E402
 from tests.repositories import convert_parts, convert_sketch  # noqa: E402
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -41,7 +41,6 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 _ROOT = Path(__file__).resolve().parent.parent
-FAULT_ITEMS = pytest.StashKey[list[tuple[pytest.Item, set[int]]]]()
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
@@ -67,7 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Remember which faults are tested, before any test is left out."""
-    config.stash[FAULT_ITEMS] = [(item, rows_of(item)) for item in items]
+    config.stash[COLLECTED] = [(item, rows_of(item)) for item in items]
 
 
 def pytest_configure() -> None:

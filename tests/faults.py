@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 import pytest
 
-__all__ = ["FAULTS", "Fault", "rows_of"]
+__all__ = ["COLLECTED", "FAULTS", "Fault", "rows_of"]
+
+# Every test that was collected, with its rows, before any was left out.
+COLLECTED = pytest.StashKey[list[tuple[pytest.Item, set[int]]]]()
 
 
 class Fault(NamedTuple):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import FAULT_ITEMS
 from tests.fault_matrix import Matrix
-from tests.faults import FAULTS
+from tests.faults import COLLECTED, FAULTS
 
 
 def test_every_fault_has_a_test(request: pytest.FixtureRequest) -> None:
     """One that is not skipped in any case; and no test names a fault that there is not."""
     if request.config.option.file_or_dir:
         pytest.skip("only a part of the suite was collected")
-    items = request.config.stash[FAULT_ITEMS]
+    items = request.config.stash[COLLECTED]
     rows = {row for item, found in items for row in found if not item.get_closest_marker("skip")}
 
     assert set(FAULTS) == rows
@@ -24,7 +23,7 @@ def test_every_pattern_of_cases_fits_one(request: pytest.FixtureRequest) -> None
     if request.config.option.file_or_dir:
         pytest.skip("only a part of the suite was collected")
     marked: dict[tuple[str, int], bool] = {}
-    for item, rows in request.config.stash[FAULT_ITEMS]:
+    for item, rows in request.config.stash[COLLECTED]:
         for mark in item.iter_markers("fault"):
             for row in mark.args:
                 place = (item.nodeid.partition("[")[0], row)

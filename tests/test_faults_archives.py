@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from rawshelf.files import file_sha256
 from rawshelf.miniature import pack_folder, pack_tar, pack_zip
 from tests.archives import END, Zipped, deflated, entry, stored, zipped
 from tests.repositories import NAMES, small_members
+
+Test = Callable[..., None]
 
 FLIPS = (6, 70)  # by default, and with --full-trials
 
@@ -206,14 +209,19 @@ ROWS = {
 }
 
 
-def of_rows(test: Callable[..., None]) -> Callable[..., None]:
+def of_rows(cases: Iterable[str]) -> Callable[[Test], Test]:
     """Mark a test with the rows of its cases."""
-    for row, cases in ROWS.items():
-        test = pytest.mark.fault(row, only=cases)(test)
-    return test
+
+    def marked(test: Test) -> Test:
+        for row, pattern in ROWS.items():
+            if any(re.search(pattern, case) for case in cases):
+                test = pytest.mark.fault(row, only=pattern)(test)
+        return test
+
+    return marked
 
 
-@of_rows
+@of_rows(IN_TARS)
 @pytest.mark.parametrize("evil", IN_TARS)
 def test_a_tar_with_a_hostile_member_is_refused(evil: str, sound: Sound, tmp_path: Path) -> None:
     """As a whole, although all other members are sound."""
@@ -226,7 +234,7 @@ def test_a_tar_with_a_hostile_member_is_refused(evil: str, sound: Sound, tmp_pat
     assert error.member
 
 
-@of_rows
+@of_rows(IN_ZIPS)
 @pytest.mark.parametrize("evil", IN_ZIPS)
 def test_a_zip_with_a_hostile_member_is_refused(evil: str, sound: Sound, tmp_path: Path) -> None:
     """As a whole, although all other members are sound."""
