@@ -22,7 +22,7 @@ _VERSIONS = ("datasets", "huggingface_hub", "pyarrow", "pillow", "numpy", "dask"
 _INTRODUCTION = """# Faults
 
 Every fault that a conversion or a push must survive, and what became of its tests. Printed by
-`scripts/faults --full --write`; no figure is typed by hand. A test has one trial, or as many as it
+`scripts/faults --write`; no figure is typed by hand. A test has one trial, or as many as it
 says: kills, flipped bits. A test that shows several faults counts in each of their rows.
 """
 
