@@ -33,6 +33,7 @@ from rawshelf.convert import Options, Result, convert  # noqa: E402
 from rawshelf.demo import write_release  # noqa: E402
 from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
+from tests.fakes.spair71k import real_test_split  # noqa: E402
 from tests.repositories import convert_parts, convert_sketch  # noqa: E402
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -111,6 +112,13 @@ def real() -> Path:
     if not folder.is_dir():
         pytest.skip("the samples of the real releases are not beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_test_tar(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a release of the real test split of SPair-71k, packed as published."""
+    raw = tmp_path_factory.mktemp("real") / "SPair-71k.tar.gz"
+    return pack_tar(real_test_split(real / "spair71k"), raw, wrapper="SPair-71k")
 
 
 @pytest.fixture(scope="session")
