@@ -146,10 +146,14 @@ function showMore() {
 
 // --- one row ------------------------------------------------------------------------------
 
+function masked(layer) {
+  return data.items.some((item) => item.views.some((view) => view.masks[layer]));
+}
+
 function toggles() {
   const has = (name) => data.marks.some((marks) => marks[name]);
   return [
-    ...data.layers.map((layer, number) => [`layer${number}`, layer.title, layer.shown]),
+    ...data.layers.flatMap(({ title, shown }, number) => (masked(number) ? [[`layer${number}`, title, shown]] : [])),
     ...(has("box") ? [["boxes", "Boxes", true]] : []),
     ...(has("kinds") ? [["names", "Names", true]] : []),
     ...(has("ids") ? [["points", "Keypoints", true], ["numbers", "Numbers", true]] : []),
@@ -206,9 +210,9 @@ function maskLegend(item) {
   const kinds = data.marks.flatMap((marks) => valueOf(item.row, marks.kinds) ?? []);
   return data.layers.flatMap((layer, number) => {
     const own = kinded && number === 0;
-    const masked = drawn[`layer${number}`] ? item.views.flatMap((view) => view.masks[number]?.values ?? []) : [];
+    const painted = drawn[`layer${number}`] ? item.views.flatMap((view) => view.masks[number]?.values ?? []) : [];
     const boxed = own && (drawn.boxes || drawn.names) ? kinds : [];
-    return [...new Set([...masked, ...boxed])].sort((a, b) => a - b).map((value) => {
+    return [...new Set([...painted, ...boxed])].sort((a, b) => a - b).map((value) => {
       const count = kinds.filter((kind) => kind === value).length;
       const more = own ? `${count} annotated` : layer.title.toLowerCase();
       const name = layer.names[value] ?? `value ${value}`;
