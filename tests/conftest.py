@@ -32,7 +32,9 @@ from rawshelf import catalog, cutting  # noqa: E402
 from rawshelf.convert import Options, Result, convert  # noqa: E402
 from rawshelf.demo import write_release  # noqa: E402
 from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
+from rawshelf.preview.page import write_page  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
+from tests import browser as browsers  # noqa: E402
 from tests.repositories import convert_parts, convert_sketch  # noqa: E402
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -160,3 +162,21 @@ def repositories(
         "imagenet_sketch": convert_sketch(tmp_path_factory.mktemp("sketch")),
         "partimagenet": convert_parts(tmp_path_factory.mktemp("parts")),
     }
+
+
+@pytest.fixture(scope="session")
+def pages(repositories: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the page of each dataset, NAME.html, to be read only."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, out in repositories.items():
+        write_page(str(out), str(folder / f"{name}.html"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browsers.Browser]:
+    """Return a browser; each test opens what it needs."""
+    if browsers.PROGRAM is None:
+        pytest.skip("chromium is not installed")
+    with browsers.chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found

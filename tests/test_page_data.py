@@ -65,15 +65,6 @@ def picture(data: dict[str, Any], number: int) -> Image.Image:
     return Image.open(BytesIO(content))
 
 
-@pytest.fixture(scope="module")
-def pages(repositories: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the page of each dataset, to be read only."""
-    folder = tmp_path_factory.mktemp("pages")
-    for name, out in repositories.items():
-        write_page(str(out), str(folder / f"{name}.html"))
-    return folder
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_pages_hold_everything_and_are_small(pages: Path, name: str) -> None:
     """ASCII, strict JSON, every picture inside, nothing that leads elsewhere but two links."""
