@@ -21,7 +21,7 @@ from rawshelf.partimagenet import miniature as parts
 from rawshelf.partimagenet.release import PART_BACKGROUND
 from rawshelf.preview.album import Album, Facet, Item, Shelf, View
 from rawshelf.preview.page import LARGEST, write_page
-from rawshelf.spair71k.miniature import annotations
+from rawshelf.spair71k import miniature as pairs
 from tests.browser import Browser
 from tests.repositories import NAMES
 
@@ -127,7 +127,7 @@ def test_a_pair_shows_its_points_where_they_were_drawn(
     browser: Browser, pages: Path, category: str
 ) -> None:
     """Points and boxes have the coordinates of the annotation, and points lie on their marks."""
-    images = [image for image in annotations()["val"] if image["category"] == category]
+    images = [image for image in pairs.annotations()["val"] if image["category"] == category]
     one, other = (image["filename"][:-4] for image in images)
 
     shapes = opened(browser, pages / "spair71k.html", f"{one}-{other}:{category}")
@@ -150,7 +150,8 @@ def test_a_pair_shows_its_points_where_they_were_drawn(
 
 
 def _distance(colour: Any, other: tuple[int, int, int]) -> int:
-    return max(abs(a - b) for a, b in zip(colour, other, strict=True))
+    differences = [abs(a - b) for a, b in zip(colour, other, strict=True)]
+    return int(max(differences))
 
 
 def _check_lines(shapes: dict[str, list[Shape]], count: int) -> None:
@@ -217,12 +218,10 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> str:
         columns=(Column(word, Value("string"), word),),
     )
     dataset = catalog.find("imagenet_sketch")
-    facts = dict.fromkeys(("title", "summary", "licence", "homepage", "paper"), word)
-    changed = replace(
-        dataset,
-        release=replace(dataset.release, **facts),
-        shelf=Shelf((("default",),), lambda *_: album),
+    release = replace(
+        dataset.release, title=word, summary=word, licence=word, homepage=word, paper=word
     )
+    changed = replace(dataset, release=release, shelf=Shelf((("default",),), lambda *_: album))
     found = SimpleNamespace(find=lambda _: changed)
     for module in ("preview.page", "builds"):
         monkeypatch.setattr(f"rawshelf.{module}.catalog", found)
