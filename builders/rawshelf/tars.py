@@ -24,6 +24,7 @@ from rawshelf.members import RAW, Blob, Guard, Member, read_errors
 
 BLOCK = 512
 CHUNK = 4 << 20
+_LARGEST_PIECE = 64 << 20  # bytes to read at once, or as many as are there already
 _SHORTEST_RUN = 8  # below that, numpy costs more than it saves
 _SPACES_FOR_CHECKSUM = 8 * 32
 _ADLER_MODULUS = 65_521
@@ -286,7 +287,9 @@ class TarStream:
 
     def _fill(self, size: int, name: str) -> None:
         rest = self._buffer[self._position :]
-        more = self._read(max(CHUNK, size - len(rest)), name)
+        # Piece by piece, so that a size that lies costs no more memory than what is really there.
+        piece = min(size - len(rest), max(_LARGEST_PIECE, len(rest)))
+        more = self._read(max(CHUNK, piece), name)
         if not more:
             raise self.guard.refuse(
                 "The archive ends in the middle.",
