@@ -52,17 +52,19 @@ def search(target: str, seconds: int, folder: Path) -> Trial:
         place.mkdir(parents=True, exist_ok=True)
     for name, data in finds(target).items():
         (corpus / name).write_bytes(data)
+    log = folder / target / "log.txt"
     command = [sys.executable, "-m", "tests.fuzz.worker", target, str(seconds)]
-    done = subprocess.run(
-        [*command, str(corpus), str(found)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        timeout=seconds + _SPARE,
-        check=False,
-    )
-    log = done.stderr.decode("utf-8", "replace")
-    (folder / target / "log.txt").write_text(log, "utf-8")
-    return _trial(target, log, found, "" if done.returncode == 0 else f"exit {done.returncode}")
+    with (
+        log.open("wb") as file,
+        subprocess.Popen([*command, str(corpus), str(found)], stdout=file, stderr=file) as worker,
+    ):
+        try:
+            code: object = worker.wait(seconds + _SPARE)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            code = "stalled"
+    fault = f"exit: {code}" if code else ""
+    return _trial(target, log.read_text("utf-8", "replace"), found, fault)
 
 
 def _trial(target: str, log: str, found: Path, fault: str) -> Trial:

@@ -64,14 +64,15 @@ Contents = list[tuple[str, bytes]]
 
 def read_tar(data: bytes) -> None:
     """Read a tar, or tar.gz; what is read must be what `tarfile` reads."""
-    found = _walked(data)
+    found = walked(data)
     with suppress(tarfile.TarError, ValueError, OSError, EOFError, zlib.error):
         # It silently stops at a header with a field that is no number, even at one not read here.
         expected = _by_tarfile(data)
         assert expected == found[: len(expected)]
 
 
-def _walked(data: bytes) -> Contents:
+def walked(data: bytes) -> Contents:
+    """Return the name and bytes of each file of an archive."""
     with stored(data) as path:
         walked = Source(str(path)).walk(lambda _: True)
         return [(each.name, bytes(content)) for each, content in walked if content is not None]
@@ -87,12 +88,13 @@ def _plain(contents: Contents) -> Contents:
     named = [
         (unicodedata.normalize("NFC", name.removeprefix("./")), data) for name, data in contents
     ]
-    return [(name, data) for name, data in named if not is_junk(name)]
+    # An empty file whose name ends like a folder's is one to some readers, and is no member here.
+    return [each for each in named if not is_junk(each[0]) and not each[0].endswith("/")]
 
 
 def read_zip(data: bytes) -> None:
     """Read a zip; what is read must be what `zipfile` reads."""
-    found = _walked(data)
+    found = walked(data)
     with suppress(zipfile.BadZipFile, ValueError, OSError, EOFError, zlib.error):
         assert found == _by_zipfile(data)
 
