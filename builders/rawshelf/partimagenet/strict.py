@@ -37,7 +37,7 @@ def strict_loads(data: bytes) -> Any:
 
 def _is_shallow(value: Any) -> bool:
     level = [value]
-    for _ in range(_DEEPEST + 1):
+    for _ in range(_DEEPEST):
         level = [item for each in level for item in _items(each) if isinstance(item, _CONTAINERS)]
         if not level:
             return True
