@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rawshelf.manifests import MANIFEST_FORMAT
 from rawshelf.miniature import Members
+from rawshelf.report import Report
 from tests.archives import BLOCK, END, Zipped, deflated, entry, header, pax, pax_data, tar, zipped
 from tests.fakes.partimagenet_json_defects import JSON_DEFECTS
 from tests.fakes.spair71k_defects import DEFECTS as PAIR_DEFECTS
@@ -53,6 +55,13 @@ dataset_info:
 ```
 """
 _BIBTEX = b'@inproceedings{a,\n  title = "The {B}" # {C},\n  year = 2019,\n}\n@misc{b}\n'
+_SHARD = {"path": "data/a/test-00000-of-00001.parquet", "config": "a", "split": "test"}
+_MANIFEST = {
+    "format": MANIFEST_FORMAT,
+    "files": [_SHARD | {"rows": 1, "bytes": 9, "sha256": "00", "groups": [1]}],
+    "assets": [{"path": "assets/a.png", "bytes": 9, "sha256": "00"}],
+    "report": Report().to_json(),
+}
 _DOCUMENTS = (
     b'{"number": 1, "text": "\xc3\xa4", "list": [1, 2], "slots": {"0": [3], "1": null}}',
     b' {"text": "\\ud83d\\ude00", "number": -2147483648, "list": null}\n',
@@ -196,4 +205,5 @@ SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
     "imagenet_sketch_names": lambda: _NAMES,
     "card": _cards,
     "bibtex": lambda: [_BIBTEX],
+    "manifest": lambda: [json.dumps(_MANIFEST).encode()],
 }

@@ -26,8 +26,11 @@ from rawshelf.errors import RawshelfError
 from rawshelf.imagenet_sketch import listing
 from rawshelf.images import ImageProblem, probe
 from rawshelf.lint import lint
+from rawshelf.manifest import report_of
+from rawshelf.manifests import assets_of, parse_manifest, shards_of
 from rawshelf.masks import decode_png
 from rawshelf.members import is_junk
+from rawshelf.output import Output
 from rawshelf.partimagenet.annotations import defects
 from rawshelf.partimagenet.coco import check_categories, read_coco
 from rawshelf.partimagenet.containers import Nested
@@ -215,6 +218,15 @@ def read_bibtex(data: bytes) -> None:
         parse_bibtex(data.decode())
 
 
+def read_manifest(data: bytes) -> None:
+    """Read the manifest of a conversion, as it may lie in somebody's repository."""
+    manifest = parse_manifest(data, "out")
+    shards_of(manifest, "out")
+    assets_of(manifest, "out")
+    with stored(b"") as path:
+        report_of(manifest, Output(str(path.parent), "key"))
+
+
 TARGETS: dict[str, Target] = {
     "tar": read_tar,
     "gzip": read_tar,
@@ -233,6 +245,7 @@ TARGETS: dict[str, Target] = {
     "imagenet_sketch_names": read_sketch_names,
     "card": read_card,
     "bibtex": read_bibtex,
+    "manifest": read_manifest,
 }
 
 
