@@ -7,8 +7,9 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,7 @@ class Trial(NamedTuple):
     Attributes:
         target: Its name.
         runs: Inputs tried.
-        covered: Lines of the readers' branches reached by the seeds, and in the end.
+        covered: Edges of the readers' code reached by the first input, and in the end.
         found: Inputs that broke the reader, by name.
         fault: What ended the search before its time, or "".
     """
@@ -89,13 +90,15 @@ def main() -> int:
             return search(target, seconds, folder)
 
         with ThreadPoolExecutor(arguments.jobs) as pool:
-            return report(list(pool.map(one, wanted)), sys.stdout.write)
+            return report(pool.map(one, wanted), partial(print, end="", flush=True))
 
 
-def report(trials: list[Trial], write: Callable[[str], object]) -> int:
+def report(searched: Iterable[Trial], write: Callable[[str], object]) -> int:
     """Write a table, and every find as a line for the corpus; return the exit code."""
+    trials: list[Trial] = []
     write(f"{'target':22} {'inputs':>9} {'coverage':>13}  finds\n")
-    for trial in trials:
+    for trial in searched:
+        trials.append(trial)
         reached = f"{trial.covered[0]} -> {trial.covered[1]}"
         faults = f" {trial.fault}" if trial.fault else ""
         write(f"{trial.target:22} {trial.runs:9,} {reached:>13}  {len(trial.found)}{faults}\n")

@@ -166,10 +166,15 @@ def read_layout(data: bytes) -> None:
 
 
 def read_coco_file(data: bytes) -> None:
-    """Read a COCO file and look at its annotations, then read the release that holds it."""
+    """Read a COCO file and look at its annotations."""
     found = read_coco(memoryview(data), "train.json", "the archive")
     check_categories(found, len(PARTS), "the archive")
     defects(found.annotations, found.images)
+
+
+def read_parts_release(data: bytes) -> None:
+    """Read a release of PartImageNet with this COCO file."""
+    read_coco_file(data)
     examine("partimagenet", member("partimagenet", "train/train.json"), data)
 
 
@@ -239,6 +244,7 @@ TARGETS: dict[str, Target] = {
     "spair71k_pair": read_pair_annotation,
     "spair71k_layout": read_layout,
     "partimagenet_coco": read_coco_file,
+    "partimagenet_release": read_parts_release,
     "partimagenet_whole": read_whole_coco_file,
     "picture": read_picture,
     "mask": read_mask,
