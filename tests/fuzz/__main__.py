@@ -19,7 +19,7 @@ from tests.fuzz.targets import TARGETS
 
 _COVERED = re.compile(r"cov: (\d+)")
 _RUNS = re.compile(r"stat::number_of_executed_units:\s+(\d+)|^#(\d+)\s", re.MULTILINE)
-_SPARE = 120  # seconds for imports, seeds and minimising
+_SPARE = 900  # seconds for instrumenting, seeds and minimising, on a busy machine too
 
 
 class Trial(NamedTuple):
