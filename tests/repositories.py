@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
+from rawshelf import cutting
 from rawshelf.convert import convert
 from rawshelf.imagenet_sketch import miniature as sketch
 from rawshelf.miniature import Members, pack_zip
@@ -39,6 +43,19 @@ def small_members(name: str) -> Members:
     """Return the members of a release of two classes."""
     members: Members = import_module(f"rawshelf.{name}.miniature").members(**_SMALL[name])
     return members
+
+
+@contextmanager
+def finely_cut() -> Iterator[None]:
+    """Let conversions in this process cut as if all were large.
+
+    Splits are of up to 8 shards, those of up to 4 row groups.
+    """
+    with (
+        patch.object(cutting, "SMALLEST_SHARD", 4_000),
+        patch.object(cutting, "GROUP_MEAN", 8_000),
+    ):
+        yield
 
 
 def convert_sketch(folder: Path) -> Path:
