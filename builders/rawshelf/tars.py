@@ -34,6 +34,7 @@ _PAX_SIZE = re.compile(r"[0-9]{1,18}")
 _REMEDY = "Fetch the archive again: it is cut short or damaged."
 
 _KIND = 156
+_USTAR = b"ustar\0"
 _FOLDER, _REGULAR = b"5", (b"0", b"\0")
 _LONG_NAME, _PAX, _PAX_GLOBAL = b"L", b"x", b"g"
 _KINDS = {
@@ -226,9 +227,12 @@ class TarStream:
         if name is not None:
             return name
         name = _text(raw[:100])
-        if raw[257:263] == b"ustar\0" and raw[345]:
-            return f"{_text(raw[345:500])}/{name}"
-        return name
+        if not raw[345]:
+            return name
+        if raw[257:263] != _USTAR:
+            # Some readers would put what stands there in front of the name, others would not.
+            raise self._damaged(name, "magic", raw[257:265], f"{_USTAR!r}, as it has a prefix")
+        return f"{_text(raw[345:500])}/{name}"
 
     def _size(self, raw: bytes) -> int:
         size, stated = _number(raw[124:136]), self._pax.pop("size", None)

@@ -15,7 +15,6 @@ that the piece does not parse, and then the file is parsed as a whole.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -60,6 +59,7 @@ _CLOSES = re.compile(rb"\}(?=\s*\]\s*[,}])")
 _NEXT = re.compile(rb"\}\s*,\s*(?=\{)")
 _LARGEST_INT = 1 << 63
 _LARGEST_SIDE = 1 << 31
+_EXACT = 1 << 53  # up to here every integer is a 64-bit float
 _REMEDY = "Restore this file from the published release."
 
 
@@ -161,7 +161,7 @@ class _Reader:
         """
         try:
             document = strict_loads(data)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise self._wrong(None, error, "one JSON object in UTF-8, each key once") from error
         if not isinstance(document, dict):
             raise self._wrong(None, type(document).__name__, "one JSON object")
@@ -354,7 +354,8 @@ def _is_usual(fields: list[pa.Array]) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < math.inf
+    # What a 64-bit float cannot hold exactly stays as it is, in `raw`.
+    return type(value) is float or (type(value) is int and abs(value) <= _EXACT)
 
 
 def _is_box(value: Any) -> bool:
