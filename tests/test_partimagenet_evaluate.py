@@ -18,7 +18,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from rawshelf.cli import cli
-from rawshelf.errors import MissingError, PredictionError
+from rawshelf.errors import MissingError, PredictionError, UsageError
 from rawshelf.partimagenet.export import export_coco
 from tests.repositories import convert_parts
 
@@ -229,6 +229,20 @@ def test_results_that_do_not_fit_are_refused(out: Path, tmp_path: Path) -> None:
         evaluate(out, tmp_path / "a.json")
     with pytest.raises(MissingError, match="does not hold"):
         evaluate(out, tmp_path / "a.json", "--split", "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.json", ["--discovery"]),
+        ("a.json", ["--mask", "whole"]),
+        ("masks", ["--boxes"]),
+    ],
+)
+def test_options_without_effect_are_refused(name: str, options: list[str], out: Path) -> None:
+    """Whoever asks for figures of one kind does not get those of another."""
+    with pytest.raises(UsageError, match=" ".join(options)):
+        evaluate(out, name, *options)
 
 
 def test_text_names_the_conventions(out: Path, tmp_path: Path) -> None:

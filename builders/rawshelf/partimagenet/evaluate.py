@@ -11,7 +11,7 @@ from typing import Any
 import click
 import orjson
 
-from rawshelf.errors import MissingError, PredictionError
+from rawshelf.errors import MissingError, PredictionError, UsageError
 from rawshelf.metrics import clustering, segmentation
 from rawshelf.metrics.instances import STATS, average_precision
 from rawshelf.metrics.segmentation import BACKGROUNDS
@@ -64,7 +64,9 @@ def command(
     coco`, and gives COCO's average precision.
     """
     where = f"PartImageNet {config}, {split}"
-    if given.endswith(".json"):
+    instances = given.endswith(".json")
+    _refuse_options(given, instances=instances, parts=mask == "part", labels=discovery, boxes=boxes)
+    if instances:
         shown = _instances(out, given, config, split, where, boxes=boxes)
     else:
         target = TARGETS[mask]
@@ -73,6 +75,25 @@ def command(
         about = f"{where}, {len(found.images):,} images, {mask} masks"
         shown = [_clusters(found, about)] if discovery else _semantic(found, target, about)
     click.echo(render(shown, kind))
+
+
+def _refuse_options(given: str, *, instances: bool, parts: bool, labels: bool, boxes: bool) -> None:
+    """Refuse an option that says nothing of this kind of predictions: it would have no effect."""
+    idle = {
+        "--boxes": boxes and not instances,
+        "--discovery": labels and instances,
+        "--mask whole": not parts and instances,
+    }
+    for option, alone in idle.items():
+        if alone:
+            raise UsageError(
+                "The option does not go together with these predictions.",
+                archive=given,
+                field=option,
+                found="a .json file of instances" if instances else "masks",
+                expected="masks" if instances else "a .json file of instances",
+                remedy=f"Leave out {option}, or name other predictions.",
+            )
 
 
 def _semantic(found: Judged, target: Target, about: str) -> list[Table]:
