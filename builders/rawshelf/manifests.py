@@ -30,7 +30,7 @@ def parse_manifest(text: bytes, place: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise unreadable(str(error), place) from error
     if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
         other = found.get("format") if isinstance(found, dict) else type(found).__name__
