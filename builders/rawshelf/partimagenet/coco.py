@@ -139,9 +139,10 @@ class _Reader:
             document = strict_loads(rest)
         except ValueError as error:
             raise _Unusual from error
-        if not isinstance(document, dict) or document.get("annotations") != []:
-            raise _Unusual
-        if len(_OPENS.findall(rest)) > 1:  # the one that was read may lie within another object
+        several = (
+            len(_OPENS.findall(rest)) > 1
+        )  # the one that was read may lie within another object
+        if several or not isinstance(document, dict) or document.get("annotations") != []:
             raise _Unusual
         return document, tables
 
@@ -185,8 +186,7 @@ class _Reader:
 
     def categories(self, document: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the category list; each of its entries has an integer id."""
-        found = self.entries(document, "categories")
-        for number, entry in enumerate(found):
+        for number, entry in enumerate(found := self.entries(document, "categories")):
             self._integer(entry, "id", f"categories/{number}", _LARGEST_INT)
         return found
 
@@ -252,12 +252,9 @@ class _Reader:
         Raises:
             AnnotationError: If there is one.
         """
-        listed = {
-            "images": found.images["id"],
-            "annotations": found.annotations["id"],
-            "categories": pa.array([entry["id"] for entry in found.categories], pa.int64()),
-        }
-        for key, ids in listed.items():
+        named = pa.array([entry["id"] for entry in found.categories], pa.int64())
+        ids_of = {"images": found.images["id"], "annotations": found.annotations["id"]}
+        for key, ids in {**ids_of, "categories": named}.items():
             if pc.count_distinct(ids).as_py() != len(ids):
                 [(twice, count)] = Counter(ids.to_pylist()).most_common(1)
                 raise self._wrong(f"{key}/*/id", f"{twice} {count} times", "each id once")
