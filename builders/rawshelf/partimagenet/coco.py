@@ -139,9 +139,7 @@ class _Reader:
             document = strict_loads(rest)
         except ValueError as error:
             raise _Unusual from error
-        several = (
-            len(_OPENS.findall(rest)) > 1
-        )  # the one that was read may lie within another object
+        several = len(_OPENS.findall(rest)) > 1  # another object may have such a list
         if several or not isinstance(document, dict) or document.get("annotations") != []:
             raise _Unusual
         return document, tables
