@@ -153,6 +153,18 @@ def _remote(me: Desk, name: str = REPO) -> Remote:
     return Remote(name, api=me.api(), retry=me.retry)
 
 
+@pytest.mark.parametrize("field", ["dataset", "tools", "counts", "files", "report", "card"])
+def test_a_field_of_another_type_is_told(field: str, out: Path) -> None:
+    """Whoever reads it later may rely on it."""
+    manifest = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps({**manifest, field: 5}))
+
+    with pytest.raises(OutputError) as caught:
+        verify_folder(str(out))
+
+    assert caught.value.found == f"{field} of another type, int"
+
+
 def test_a_repository_agrees_with_its_manifest(me: Desk, conversion: Conversion) -> None:
     """By the hashes of the LFS store; only the small files are read."""
     me.push(conversion.out)
