@@ -25,40 +25,6 @@ _REMEDY = (
 )
 
 
-class EncodedImages:
-    """An image column of a memory-mapped dataset as views of its bytes."""
-
-    def __init__(self, column: pa.ChunkedArray) -> None:
-        """Find out where each image's bytes lie; none are read."""
-        chunks = [chunk for chunk in column.chunks if len(chunk)]
-        self._data = [memoryview(chunk.field("bytes").buffers()[2] or b"") for chunk in chunks]
-        self._offsets = [_offsets(chunk.field("bytes")) for chunk in chunks]
-        self._valid = np.concatenate([_valid(chunk) for chunk in chunks] or [np.empty(0, bool)])
-        lengths = [len(chunk) for chunk in chunks]
-        self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-    def view(self, row: int) -> memoryview | None:
-        """Return the bytes of one image, or None where the row has none."""
-        if not self._valid[row]:
-            return None
-        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
-        place = row - int(self._starts[chunk])
-        start, stop = self._offsets[chunk][place : place + 2]
-        return self._data[chunk][start:stop]
-
-
-def _offsets(values: pa.Array) -> npt.NDArray[Any]:
-    """Return where each value begins and ends; an Arrow scalar would be a copy of the bytes."""
-    kind = np.int64 if pa.types.is_large_binary(values.type) else np.int32
-    found = np.frombuffer(values.buffers()[1], kind)
-    return found[values.offset : values.offset + len(values) + 1]
-
-
-def _valid(chunk: pa.StructArray) -> npt.NDArray[np.bool_]:
-    good = pc.and_(chunk.is_valid(), chunk.field("bytes").is_valid())
-    return np.asarray(good.to_numpy(zero_copy_only=False), bool)
-
-
 class JoinedPairs(Sequence[dict[str, Any]]):
     """Rows of ``pairs`` with both images and both masks, by index; see `join`."""
 
