@@ -28,7 +28,9 @@ for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT"):
 import pytest  # noqa: E402 - the environment comes first
 from hypothesis import settings  # noqa: E402
 
+from rawshelf import catalog, cutting  # noqa: E402
 from rawshelf.convert import Options, Result, convert  # noqa: E402
+from rawshelf.demo import write_release  # noqa: E402
 from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
 from tests.repositories import convert_parts, convert_sketch  # noqa: E402
@@ -130,6 +132,22 @@ def conversion(miniature_tar: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return Conversion(
         miniature_tar, out, convert("spair71k", str(miniature_tar), str(out), Options())
     )
+
+
+@pytest.fixture(scope="session")
+def sharded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return conversions of all datasets' miniatures, cut as if they were large.
+
+    Splits are of up to 8 shards, those of up to 4 row groups.
+    """
+    root = tmp_path_factory.mktemp("sharded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutting, "SMALLEST_SHARD", 4_000)
+        patch.setattr(cutting, "GROUP_MEAN", 8_000)
+        for name in catalog.names():
+            raw = write_release(catalog.find(name), root / name)
+            convert(name, str(raw), str(root / name / "out"), Options())
+    return {name: root / name / "out" for name in catalog.names()}
 
 
 @pytest.fixture(scope="session")

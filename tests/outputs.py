@@ -35,9 +35,9 @@ def _hash(path: Path) -> str:
 
 
 def published(out: Path) -> dict[str, Any]:
-    """Return the manifest without what tells one copy of a release from another."""
+    """Return the manifest without what tells one packing of a release from another."""
     manifest: dict[str, Any] = json.loads((out / "manifest.json").read_text())
-    return {key: manifest[key] for key in manifest if key not in {"key", "input"}}
+    return {key: manifest[key] for key in manifest if key not in {"key", "input", "card"}}
 
 
 def observed(out: Path, expected: dict[str, str]) -> set[str]:

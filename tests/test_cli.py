@@ -76,7 +76,7 @@ def test_inspect_and_export_say_what_they_cannot_do(
     assert expected in done.stderr
 
 
-NAMES = ("list", "info", "inspect", "convert", "export", "verify", "push", "demo")
+NAMES = ("list", "info", "inspect", "convert", "export", "evaluate", "verify", "push", "demo")
 COMMANDS = [(), *((name,) for name in NAMES)]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rawshelf.convert import Options, Total, convert
-from rawshelf.errors import AnnotationError, MissingError, OutputError, SourceError, UsageError
+from rawshelf.errors import AnnotationError, MissingError, SourceError, UsageError, WorkerError
 from rawshelf.files import file_sha256
 from rawshelf.miniature import colon_to_dash, pack_folder, pack_tar, pack_zip
 from rawshelf.parquet import ShardRecord
@@ -193,7 +193,7 @@ def test_an_input_that_vanishes_is_an_error_of_the_release(tmp_path: Path) -> No
 
 def test_lost_workers_are_told_with_the_shard(conversion: Conversion, tmp_path: Path) -> None:
     """An executor that breaks ends the conversion, and what is finished stays."""
-    with pytest.raises(OutputError, match="Workers died") as caught:
+    with pytest.raises(WorkerError, match="Workers died") as caught:
         convert("spair71k", str(conversion.raw), str(tmp_path / "out"), executor=Broken())
 
     assert "data/pairs/train-00000-of-00001.parquet" == caught.value.member

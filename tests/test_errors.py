@@ -16,10 +16,12 @@ from rawshelf.errors import (
     LabelError,
     MissingError,
     OutputError,
+    PredictionError,
     RawshelfError,
     SourceError,
     UsageError,
     VerificationError,
+    WorkerError,
 )
 
 EXIT_CODES = {
@@ -32,6 +34,8 @@ EXIT_CODES = {
     MissingError: 5,
     OutputError: 6,
     HubError: 7,
+    WorkerError: 8,
+    PredictionError: 9,
 }
 PARTS = {
     "archive": "a.tar.gz",

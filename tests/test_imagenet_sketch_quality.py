@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import nullcontext
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,19 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from rawshelf.engines import Engine
 from rawshelf.imagenet_sketch import copies, quality
 from rawshelf.imagenet_sketch.columns import TRANSFORM
 from rawshelf.imagenet_sketch.miniature import COPIES, WNIDS, draw, encode, members, transformed
 from rawshelf.imagenet_sketch.tables import prepare
 from rawshelf.miniature import Members, pack_zip
-from rawshelf.parts import Parts, Pool
+from rawshelf.parts import Parts
 from rawshelf.release import Job, Prepared
 from rawshelf.report import Quarantined
 from rawshelf.sources import Source
 from tests.fakes.imagenet_sketch import DEFECTS, commented
 
 FEW = WNIDS[:3]
-
-
-def lent(executor: Executor) -> Pool:
-    """Return what gives this executor, and leaves it open."""
-    return lambda: nullcontext(executor)
 
 
 def job(raw: Path, order: str = "release", parts: Parts | None = None) -> Job:
@@ -212,7 +207,7 @@ def test_resume(stop: int, tmp_path: Path) -> None:
     whole = quality_of(prepare(job(raw)))
     folder = tmp_path / "parts"
     with pytest.raises(KeyboardInterrupt):
-        prepare(job(raw, parts=Parts(str(folder), lent(Stopping(stop)))))
+        prepare(job(raw, parts=Parts(str(folder), Engine(Stopping(stop)))))
     kept = {path: path.stat().st_ino for path in folder.glob("*.arrow")}
     resumed = quality_of(prepare(job(raw, parts=Parts(str(folder)))))
 
@@ -228,7 +223,7 @@ def test_workers(tmp_path: Path) -> None:
     raw = packed(members(wnids=FEW), tmp_path)
     with ThreadPoolExecutor(1) as one, ProcessPoolExecutor(2, get_context("spawn")) as two:
         alone, together = (
-            quality_of(prepare(job(raw, parts=Parts(None, lent(pool))))) for pool in (one, two)
+            quality_of(prepare(job(raw, parts=Parts(None, Engine(pool))))) for pool in (one, two)
         )
 
     assert alone == together

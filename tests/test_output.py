@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rawshelf import execution, files, output
+from rawshelf import engines, files, output
 from rawshelf.convert import Options, convert
 from rawshelf.errors import OutputError, SourceError
 from rawshelf.miniature import pack_tar
@@ -401,7 +401,7 @@ def test_files_appear_after_they_were_flushed(
 
 def test_threads_are_few() -> None:
     """Memory stays bounded on machines with many cores."""
-    assert 1 <= execution.threads() <= 4
+    assert 1 <= engines.threads() <= 4
 
 
 def test_records_and_manifest_hold_the_same(conversion: Conversion) -> None:

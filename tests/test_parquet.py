@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rawshelf import catalog, shards
+from rawshelf import catalog, cutting, plan, shards
 from rawshelf.features import IMAGE_TYPE, schema
 from rawshelf.files import file_sha256
 from rawshelf.miniature import pack_tar
 from rawshelf.parquet import ShardRecord, leaves, write_shard
-from rawshelf.plan import ShardTask, plan
+from rawshelf.plan import ShardTask
+from rawshelf.plan import plan as make_plan
 from rawshelf.release import Job
 from rawshelf.shards import _equal_to
 from rawshelf.sources import Source
@@ -23,7 +24,7 @@ from rawshelf.spair71k import miniature
 
 def planned(raw: Path, folder: Path, config: str) -> list[ShardTask]:
     folder.mkdir(exist_ok=True)
-    return plan(Job(Source(str(raw)), (config,), str(folder)), catalog.find("spair71k"))
+    return make_plan(Job(Source(str(raw)), (config,), str(folder)), catalog.find("spair71k"))
 
 
 def test_leaves_are_named_as_the_writer_names_them(tmp_path: Path) -> None:
@@ -83,8 +84,10 @@ def test_row_groups_keep_within_the_limit(
     miniature_tar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Groups end by bytes; with a smaller limit there are more of them."""
-    monkeypatch.setattr(shards, "GROUP_TARGET", 60_000)
-    monkeypatch.setattr(shards, "GROUP_LIMIT", 90_000)
+    monkeypatch.setattr(cutting, "GROUP_MEAN", 60_000)
+    monkeypatch.setattr(plan, "GROUP_TARGET", 60_000)
+    for module in (cutting, plan):
+        monkeypatch.setattr(module, "GROUP_LIMIT", 90_000)
     for config in ("images", "pairs_flat"):
         (task, *_) = planned(miniature_tar, tmp_path / config, config)
         write_shard(task, str(tmp_path / "out"))
@@ -107,7 +110,7 @@ def test_groups_of_pairs_end_where_the_category_changes(
     miniature_tar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A category's images are then stored in few groups."""
-    monkeypatch.setattr(shards, "GROUP_TARGET", 1)
+    monkeypatch.setattr(plan, "GROUP_TARGET", 1)
     (task, *_) = planned(miniature_tar, tmp_path / "plan", "pairs_flat")
     groups = [group for group, _ in shards.read_groups(task)]
 

@@ -191,7 +191,8 @@ def test_verify_tells_differences_by_exit_code(
     ("arguments", "expected"),
     [
         (("verify",), "Nothing to verify"),
-        (("verify", "a", "b"), "One conversion"),
+        (("verify", "a", "b"), "no dataset"),
+        (("verify", "a", "b", "c"), "One conversion or one release"),
         (("verify", "a", "--revision", "b"), "no revisions"),
         (("verify", "--hub", "me"), "name of a repository"),
         (("push", "a", "me"), "name of a repository"),

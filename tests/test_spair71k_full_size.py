@@ -28,20 +28,44 @@ MEMORY = 800_000  # kB of resident memory, mapped files included; the images are
 MEASURED = """
 import sys
 from pathlib import Path
-from rawshelf.convert import Options, convert
-convert("spair71k", *sys.argv[1:], Options(("pairs", "images")))
+{}
 status = Path("/proc/self/status").read_text().splitlines()
 print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
+CONVERT = """
+from rawshelf.convert import Options, convert
+convert("spair71k", *sys.argv[1:], Options(("pairs", "images")))
+"""
+VERIFY = """
+from rawshelf.verification import verify_release
+found = verify_release("spair71k", sys.argv[1], deep=True)
+if not found.agrees or {"not checked"} & {check.verdict for check in found.checks}:
+    sys.exit([check for check in found.checks if check.verdict != "agrees"])
+"""
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pack_tar(full_size(), tmp_path_factory.mktemp("raw") / "raw.tar", gzip=False)
+
+
+def resident_after(code: str, *arguments: Path) -> int:
+    """Return the most memory that a program of our own took, in kB."""
+    command = [sys.executable, "-c", MEASURED.format(code), *map(str, arguments)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 @pytest.mark.slow
-def test_a_release_of_full_size(tmp_path: Path) -> None:
+def test_nothing_contradicts_in_full_size(raw: Path) -> None:
+    """Every claim is checked, every image decoded, in bounded memory."""
+    assert resident_after(VERIFY, raw) < MEMORY
+
+
+@pytest.mark.slow
+def test_a_release_of_full_size(raw: Path, tmp_path: Path) -> None:
     """All counts are the paper's, in bounded memory, and the law has nothing to say against it."""
-    raw = pack_tar(full_size(), tmp_path / "raw.tar", gzip=False)
     out = tmp_path / "out"
-    command = [sys.executable, "-c", MEASURED, str(raw), str(out)]
-    resident = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    resident = resident_after(CONVERT, raw, out)
     report = json.loads((out / "manifest.json").read_text())["report"]
 
     assert resident < MEMORY

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from rawshelf.errors import RawshelfError
     from rawshelf.keypoints import points
     from rawshelf.loading import load
+    from rawshelf.streaming import stream
     from rawshelf.views import JoinedPairs, join
 
-__all__ = ["JoinedPairs", "RawshelfError", "join", "load", "names", "points"]
+__all__ = ["JoinedPairs", "RawshelfError", "join", "load", "names", "points", "stream"]
 
 # No public name may be that of a module: importing `rawshelf.convert` binds the module here.
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "join": "rawshelf.views",
     "load": "rawshelf.loading",
     "points": "rawshelf.keypoints",
+    "stream": "rawshelf.streaming",
 }
 
 

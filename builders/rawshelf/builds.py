@@ -10,7 +10,7 @@ from typing import Any
 
 from rawshelf import catalog
 from rawshelf.errors import MissingError
-from rawshelf.output import MANIFEST, assets_of, parse_manifest, shards_of
+from rawshelf.manifests import MANIFEST, assets_of, parse_manifest, shards_of
 from rawshelf.parquet import ShardRecord
 from rawshelf.release import Release
 

@@ -70,4 +70,4 @@ def cached_plan(
             temporary = folder / f"{_DONE}.{os.getpid()}"
             temporary.write_text(json.dumps([asdict(task) for task in tasks]))
             temporary.rename(done)
-    return [ShardTask(**values) for values in json.loads(done.read_text())]
+    return [ShardTask.from_json(values) for values in json.loads(done.read_text())]

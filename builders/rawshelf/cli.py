@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -13,6 +14,7 @@ from rawshelf.commands.card import card_group
 from rawshelf.commands.convert import convert_command
 from rawshelf.commands.demo import demo_command
 from rawshelf.commands.describe import info, list_command
+from rawshelf.commands.evaluate import evaluate_command
 from rawshelf.commands.export import export_command
 from rawshelf.commands.inspect import inspect_command
 from rawshelf.commands.preview import preview_command
@@ -37,6 +39,7 @@ cli.add_command(inspect_command)
 cli.add_command(convert_command)
 cli.add_command(preview_command)
 cli.add_command(export_command)
+cli.add_command(evaluate_command)
 cli.add_command(card_group)
 cli.add_command(verify_command)
 cli.add_command(push_command)
@@ -50,6 +53,8 @@ class _Terminated(SystemExit):
 def main() -> None:
     """Run the command line; errors become messages and exit codes."""
     signal.signal(signal.SIGTERM, _terminate)
+    # A spawned worker would import an `array.py` of the working folder in place of Python's own.
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         status = cli.main(standalone_mode=False)
     except errors.RawshelfError as error:

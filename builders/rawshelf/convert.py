@@ -6,37 +6,29 @@ records on disk, never by a future: a killed run resumes, a lost worker costs it
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
-import shutil
+import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 from rawshelf import catalog
 from rawshelf.cards import render
 from rawshelf.code import code_fingerprint
-from rawshelf.errors import (
-    AnnotationError,
-    MissingError,
-    OutputError,
-    SourceError,
-)
-from rawshelf.execution import pool, run_tasks, threads
+from rawshelf.engines import Engine, refuse_other_tools, threads, tools
+from rawshelf.execution import run_tasks
 from rawshelf.manifest import build, card_record, describe_aside, report_of
 from rawshelf.output import CARD, Output
 from rawshelf.parquet import ShardRecord
 from rawshelf.parts import Advance, Parts, silent
-from rawshelf.plan import ShardTask, plan
+from rawshelf.plan import Plan, ShardTask, plan
+from rawshelf.refusals import changed, explained, refuse_empty, refuse_full, refuse_quarantine
 from rawshelf.release import Dataset, Job
 from rawshelf.report import Report
 from rawshelf.sources import Source
-
-_REMEDY_SPACE = "Free space or choose another disk, then run the same command: it resumes."
-_REMEDY_READ = "Check the path, and that you may read it; then run the same command: it resumes."
 
 
 class Total(NamedTuple):
@@ -59,6 +51,11 @@ class Watch(NamedTuple):
 
     progress: Progress
     advance: Advance
+
+    @classmethod
+    def of(cls, progress: Progress | None, advance: Advance | None) -> Self:
+        """Return those that there are."""
+        return cls(progress or _silent, advance or silent)
 
 
 @dataclass(frozen=True)
@@ -124,29 +121,13 @@ def convert(
         RawshelfError: If the input is damaged, incomplete or wrong, or the output cannot be
             written. Nothing is published then.
     """
-    options = options or Options()
-    dataset = catalog.find(name)
-    options = replace(options, order=catalog.wanted_order(dataset, options.order))
-    configs = wanted_configs(dataset, options.configs)
-    source = Source(raw)
-    state = source.fingerprint()
-    run = _Run(dataset, source, state, Output(out, _run_key(name, state, options)), options)
-    try:
-        with run.output.opened():
-            found = run.standing()
-            if found is not None:
-                configs = wanted_configs(dataset, [*configs, *_configs_of(found.records)])
-                if set(configs) == set(_configs_of(found.records)) and run.intact(found):
-                    return run.confirm(found)
-            known = {} if found is None else {record.path: record for record in found.records}
-            watch = Watch(progress or _silent, advance or silent)
-            return run.convert(configs, known, executor, watch)
-    except OSError as error:
-        raise _explain(error, out) from error
+    run = Conversion.begin(name, raw, out, options, executor, Watch.of(progress, advance))
+    with explained(out), run.output.opened():
+        return run.finish(run.standing())
 
 
 @dataclass(frozen=True)
-class _Run:
+class Conversion:
     """One conversion.
 
     Attributes:
@@ -154,7 +135,10 @@ class _Run:
         source: The release.
         state: Its fingerprint before anything was read.
         output: Where to.
-        options: How.
+        options: How, the order of rows filled in.
+        configs: Names of the configs to publish, in the dataset's order.
+        engine: Runs the work.
+        watch: Who is told how far it is.
     """
 
     dataset: Dataset
@@ -162,6 +146,44 @@ class _Run:
     state: str
     output: Output
     options: Options
+    configs: tuple[str, ...]
+    engine: Engine
+    watch: Watch
+
+    @classmethod
+    def begin(
+        cls,
+        name: str,
+        raw: str,
+        out: str,
+        options: Options | None,
+        executor: Executor | None,
+        watch: Watch,
+    ) -> Self:
+        """Look at the release; nothing is written yet.
+
+        Raises:
+            RawshelfError: If names are unknown or the release cannot be read.
+        """
+        options = options or Options()
+        dataset = catalog.find(name)
+        options = replace(options, order=catalog.wanted_order(dataset, options.order))
+        configs = wanted_configs(dataset, options.configs)
+        source = Source(raw)
+        state = source.fingerprint()
+        output = Output(out, _run_key(name, state, options))
+        paths = (str(output.staged), *source.paths)
+        engine = Engine(executor, options.workers, paths, str(output.root))
+        return cls(dataset, source, state, output, options, configs, engine, watch)
+
+    def finish(self, found: Result | None) -> Result:
+        """Write and publish what is not published yet, given what stands here."""
+        run = self.beside(found)
+        if found is None:
+            return run.write({})
+        if set(run.configs) == set(_configs_of(found.records)) and run.intact(found):
+            return run.confirm(found)
+        return run.write({record.path: record for record in found.records})
 
     def standing(self) -> Result | None:
         """Return the same conversion, of these or other configs, if it stands here already.
@@ -179,6 +201,13 @@ class _Run:
         if not self.options.overwrite:
             raise self.output.refuse_other(*difference)
         return None
+
+    def beside(self, found: Result | None) -> Self:
+        """Return the conversion of these configs and of those that stand here already."""
+        if found is None:
+            return self
+        configs = [*self.configs, *_configs_of(found.records)]
+        return replace(self, configs=wanted_configs(self.dataset, configs))
 
     def _difference(self, manifest: Mapping[str, Any]) -> tuple[str, str] | None:
         """Say in what a standing conversion differs, if it does: found, expected."""
@@ -202,87 +231,123 @@ class _Run:
 
     def confirm(self, found: Result) -> Result:
         """Return a conversion that stands here; finish what was left of its publication."""
-        self._refuse_if_strict(found.report)
+        self.refuse_if_strict(found.report)
         if self.output.unfinished or not (self.output.root / CARD).exists():
             self._publish(found)
         return found
 
-    def convert(
-        self,
-        configs: tuple[str, ...],
-        known: Mapping[str, ShardRecord],
-        executor: Executor | None,
-        watch: Watch,
-    ) -> Result:
+    def write(self, known: Mapping[str, ShardRecord]) -> Result:
         """Write the shards that are not there yet, and publish all of them."""
-        self.output.prepare()
-        folder = str(self.output.plan)
-        workers = self.options.workers
-        job = Job(
-            self.source,
-            configs,
-            folder,
-            allow_missing=self.options.allow_missing,
-            order=self.options.order,
-            parts=Parts(self.output.parts, lambda: pool(executor, workers), watch.advance),
-        )
+        shared = self.shared()
+        self.output.prepare(keep=None if shared is None else Path(shared.folder))
+        self.engine.probe()
         described = describe_aside(self.source.url)
-        tasks = plan(job, self.dataset)
-        _refuse_empty(tasks, self.source)
-        self._refuse_if_strict(job.report)
-        records, kept = self._shards(tasks, known, executor, watch.progress)
-        job.report.add_quarantine(row for record in records for row in record.set_aside)
-        self._refuse_if_strict(job.report)
+        made = shared or self.plan()
+        report = made.report
+        records, kept = self.shards(made.tasks, known)
+        report.add_quarantine(row for record in records for row in record.set_aside)
+        self.refuse_if_strict(report)
         records = [record for record in records if record.rows]  # some readers fail on empty files
-        _refuse_empty(records, self.source)
+        refuse_empty(records, self.source)
         description = described()
-        if self.source.fingerprint() != self.state:
-            raise _changed(self.source)
+        self.refuse_if_changed()
         manifest = build(
             self.dataset,
             records,
-            job.report,
+            report,
             options=_kept_options(self.options),
             description=description,
         )
         manifest = self.output.with_assets(manifest)
         manifest["card"] = card_record(render(self.dataset, manifest))
-        result = Result(manifest, job.report, records, kept)
+        result = Result(manifest, report, records, kept)
         self._publish(result)
         return result
 
-    def _shards(
-        self,
-        tasks: list[ShardTask],
-        known: Mapping[str, ShardRecord],
-        executor: Executor | None,
-        progress: Progress,
+    @property
+    def plan_name(self) -> str:
+        """What tells the plan of this conversion from that of other configs."""
+        return "+".join(self.configs)
+
+    def shared(self) -> Plan | None:
+        """Return the plan that another run of this conversion left to all.
+
+        Raises:
+            WorkerError: If that run had other versions.
+        """
+        plan = self.output.shared(self.plan_name)
+        if plan is not None:
+            refuse_other_tools(tools(), plan.tools, platform.node())
+        return plan
+
+    def plan(self) -> Plan:
+        """Read the release.
+
+        Raises:
+            RawshelfError: If it is damaged, incomplete or wrong.
+        """
+        folder = str(self.output.plan)
+        job = Job(
+            self.source,
+            self.configs,
+            folder,
+            allow_missing=self.options.allow_missing,
+            order=self.options.order,
+            parts=Parts(self.output.parts, self.engine, self.watch.advance),
+        )
+        tasks = plan(job, self.dataset)
+        refuse_empty(tasks, self.source)
+        self.refuse_if_strict(job.report)
+        return Plan(folder, tasks, job.report, tools())
+
+    def shards(
+        self, tasks: list[ShardTask], known: Mapping[str, ShardRecord]
     ) -> tuple[list[ShardRecord], int]:
         """Return the records of all tasks, and how many were finished before."""
-        done: dict[str, ShardRecord] = {}
-        for task in tasks:
-            record = self.output.finished(task) or known.get(task.path)
-            if record is not None and self.output.intact(record):
-                done[task.path] = record
-        waiting = [task for task in tasks if task.path not in done]
+        done = self._finished(tasks, known)
+        lease = str(self.output.plan)
+        waiting = [replace(task, lease=lease) for task in tasks if task.path not in done]
         kept = len(done)
-        _refuse_full(waiting, self.output)
+        refuse_full(waiting, self.output)
         total = Total(len(tasks), sum(task.stop - task.start for task in tasks))
         for record in done.values():
-            progress(record, total)
+            self.watch.progress(record, total)
 
         def finish(record: ShardRecord) -> None:
             self.output.record(record)
             done[record.path] = record
-            progress(record, total)
+            self.watch.progress(record, total)
 
-        workers = self.options.workers
-        run_tasks(waiting, self.output, finish, executor=executor, workers=workers)
+        run_tasks(waiting, self.output, finish, self.engine)
         return [done[task.path] for task in tasks], kept
 
-    def _refuse_if_strict(self, report: Report) -> None:
+    def _finished(
+        self, tasks: list[ShardTask], known: Mapping[str, ShardRecord]
+    ) -> dict[str, ShardRecord]:
+        def find(task: ShardTask) -> ShardRecord | None:
+            found = (self.output.recorded(task.path), known.get(task.path))
+            return next((each for each in found if each and self.output.intact(each)), None)
+
+        with ThreadPoolExecutor(threads()) as readers:
+            return {record.path: record for record in readers.map(find, tasks) if record}
+
+    def refuse_if_strict(self, report: Report) -> None:
+        """Refuse rows set aside, if the options do.
+
+        Raises:
+            AnnotationError: If so.
+        """
         if self.options.strict:
-            _refuse_quarantine(report, self.source)
+            refuse_quarantine(report, self.source)
+
+    def refuse_if_changed(self) -> None:
+        """Refuse a release that is not as it was at the start.
+
+        Raises:
+            SourceError: If so.
+        """
+        if self.source.fingerprint() != self.state:
+            raise changed(self.source)
 
     def _publish(self, result: Result) -> None:
         card = render(self.dataset, result.manifest)
@@ -323,72 +388,3 @@ def _run_key(name: str, state: str, options: Options) -> str:
     """
     parts = (name, state, code_fingerprint(), json.dumps(_kept_options(options)))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def _refuse_empty(found: Sequence[object], source: Source) -> None:
-    if not found:
-        raise MissingError(
-            "The release gives no rows at all.",
-            archive=source.url,
-            found="no row in any config or split",
-            remedy="Check that this is the release of the dataset that you named.",
-        )
-
-
-def _refuse_quarantine(report: Report, source: Source) -> None:
-    if report.quarantine:
-        first = report.quarantine[0]
-        raise AnnotationError(
-            "Rows would have to be set aside, and --strict forbids that.",
-            archive=source.url,
-            member=first.member,
-            found=f"{len(report.quarantine)} rows; the first: {first.reason}",
-            expected="no row set aside",
-            remedy="Restore the files from the published release, or convert without --strict.",
-        )
-
-
-def _changed(source: Source) -> SourceError:
-    return SourceError(
-        "The release changed while it was read.",
-        archive=source.url,
-        found="other sizes or modification times than at the start",
-        remedy="Leave the release unchanged while it is read, and run the command again.",
-    )
-
-
-def _refuse_full(tasks: list[ShardTask], output: Output) -> None:
-    needed, free = sum(task.size for task in tasks), shutil.disk_usage(output.work).free
-    if needed > free:
-        raise OutputError(
-            "There is not enough space for the output.",
-            archive=str(output.root),
-            found=f"{free:,} bytes free",
-            expected=f"about {needed:,} bytes",
-            remedy=_REMEDY_SPACE,
-        )
-
-
-def _explain(error: OSError, out: str) -> OutputError | SourceError:
-    root = os.path.abspath(out)
-    place = str(error.filename) if error.filename else root
-    found = error.strerror or str(error)
-    # A folder above the output can be at fault too: one of that name may be a file.
-    if not os.path.abspath(place).startswith(root) and not root.startswith(place):
-        return SourceError(
-            "The release cannot be read.", archive=place, found=found, remedy=_REMEDY_READ
-        )
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return OutputError(
-        "The output cannot be written.",
-        archive=out,
-        member=os.path.relpath(place, root) if place != root else None,
-        found=f"{found}; {_free(root)}" if full else found,
-        remedy=_REMEDY_SPACE if full else "Check that the folder can be written.",
-    )
-
-
-def _free(root: str) -> str:
-    while not os.path.exists(root):
-        root = os.path.dirname(root)
-    return f"{shutil.disk_usage(root).free:,} bytes free"

@@ -24,7 +24,7 @@ from rawshelf.errors import UsageError
 from rawshelf.features import ClassLabel, Column, Feature, Image, List, Struct, Value
 from rawshelf.lint import accounts
 from rawshelf.lint.repository import Repository
-from rawshelf.output import MANIFEST
+from rawshelf.manifests import MANIFEST
 from rawshelf.release import Config, Dataset
 
 Json = dict[str, Any]

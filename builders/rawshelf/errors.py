@@ -13,6 +13,8 @@ code  meaning
 5     files that the release must hold are missing
 6     the output cannot be written: foreign files, no space, no permission
 7     the Hub refuses, or cannot be reached
+8     workers cannot do their work: unreachable, of other versions, lost; shares missing
+9     predictions do not fit what they are evaluated on
 130   interrupted (Ctrl-C); 143 when terminated. Run the same command to resume
 ====  ==========================================================================
 """
@@ -138,3 +140,15 @@ class HubError(RawshelfError):
     """The Hub refuses, or cannot be reached, or holds what must not be replaced unasked."""
 
     exit_code = 7
+
+
+class WorkerError(RawshelfError):
+    """Workers cannot do what they should: unreachable, different, dead, or not yet done."""
+
+    exit_code = 8
+
+
+class PredictionError(RawshelfError):
+    """Predictions cannot be read, or do not fit what they are evaluated on."""
+
+    exit_code = 9

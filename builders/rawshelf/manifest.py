@@ -12,10 +12,11 @@ from typing import Any
 
 from rawshelf.code import code_fingerprint
 from rawshelf.errors import RawshelfError
-from rawshelf.output import CARD, MANIFEST_FORMAT, Output
+from rawshelf.manifests import MANIFEST_FORMAT
+from rawshelf.output import CARD, Output
 from rawshelf.parquet import ShardRecord
 from rawshelf.release import Dataset
-from rawshelf.report import Difference, Quarantined, Report
+from rawshelf.report import Report
 from rawshelf.sources import Source
 
 
@@ -123,10 +124,7 @@ def report_of(manifest: Mapping[str, Any], output: Output) -> Report:
         OutputError: If it holds none.
     """
     try:
-        values = dict(manifest["report"])
-        values["quarantine"] = [Quarantined(**row) for row in values["quarantine"]]
-        values["differences"] = [Difference(**row) for row in values["differences"]]
-        return Report(**values)
+        return Report.from_json(manifest["report"])
     except (KeyError, TypeError, ValueError) as error:
         raise output.unreadable(f"no report ({error})") from error
 

@@ -124,7 +124,8 @@ def read_errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
         more: What the caller's own parsing can raise.
     """
     found: list[type[Exception]] = [*_READ_ERRORS, *more]
-    for library, name in (("aiohttp", "ClientError"), ("httpx", "HTTPError")):
+    roots = (("aiohttp", "ClientError"), ("httpx", "HTTPError"), ("httpx2", "HTTPError"))
+    for library, name in roots:
         error = getattr(sys.modules.get(library), name, None)
         if isinstance(error, type) and issubclass(error, Exception):
             found.append(error)

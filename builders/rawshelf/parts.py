@@ -5,21 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from functools import partial
+from itertools import count
 from typing import TypeVar
 
 import pyarrow as pa
 
+from rawshelf.engines import Engine
 from rawshelf.files import publish
 
 Item = TypeVar("Item")
-Pool = Callable[[], AbstractContextManager[Executor]]
 Advance = Callable[[str, int, int], None]
-
-
-def _threads() -> AbstractContextManager[Executor]:
-    return ThreadPoolExecutor(os.cpu_count())
 
 
 def silent(_: str, __: int, ___: int) -> None:
@@ -30,18 +26,18 @@ class Parts:
     """Runs a function over items, one Arrow IPC file each, and keeps the files that are done."""
 
     def __init__(
-        self, folder: str | None = None, pool: Pool = _threads, advance: Advance = silent
+        self, folder: str | None = None, engine: Engine | None = None, advance: Advance = silent
     ) -> None:
         """Choose where and how.
 
         Args:
             folder: Keeps finished parts; must be used for one state of one input only. None keeps
                 nothing.
-            pool: Gives the executor that runs the items, as a context.
+            engine: Runs the items; threads of this process if None.
             advance: Called after each part with the name of the work, parts done, parts in all.
         """
         self._folder = folder
-        self._pool = pool
+        self._engine = engine or Engine()
         self._advance = advance
 
     def run(
@@ -68,11 +64,15 @@ class Parts:
         os.makedirs(os.path.dirname(prefix), exist_ok=True)
         paths = [f"{prefix}-{number:05d}.arrow" for number in range(len(items))]
         waiting = [number for number, path in enumerate(paths) if not os.path.exists(path)]
-        with self._pool() as pool:
-            futures = [pool.submit(_write, function, items[n], paths[n]) for n in waiting]
-            for done, future in enumerate(futures, start=len(paths) - len(waiting) + 1):
-                future.result()
-                self._advance(os.path.basename(prefix), done, len(paths))
+        name = os.path.basename(prefix)
+        calls = {
+            f"{name}, part {number + 1} of {len(paths)}": partial(
+                _write, function, items[number], paths[number]
+            )
+            for number in waiting
+        }
+        finished = count(len(paths) - len(waiting) + 1)
+        self._engine.run(calls, lambda *_: self._advance(name, next(finished), len(paths)))
         return [_open(path) for path in paths]
 
 

@@ -1,32 +1,41 @@
 """From a raw release to independent shard tasks.
 
 A dataset's `prepare` reads the release once and gives one planned table per (config, split): the
-config's columns, with an index into a list of blobs in place of each image. The tables go to
-files; a task is the paths of those files and a range of rows. It carries no bytes, can be pickled,
-and can run anywhere that sees the same paths.
+config's columns, with an index into a list of blobs in place of each image. Each shard's part of
+both goes to files of its own; a task is their paths. It carries no bytes, can be pickled, runs
+anywhere that sees the same paths, and reads nothing but its own part: the cost of all tasks grows
+with the rows, not with rows times shards.
+
+Tables may be views of mapped files. Planning then holds one shard's rows at a time, and a few
+bytes per row of the release.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rawshelf.cutting import (
+    GROUP_LIMIT,
+    GROUP_TARGET,
+    Ints,
+    blob_bytes,
+    even_edges,
+    even_groups,
+    group_ends,
+    relative_ends,
+    shard_count,
+)
 from rawshelf.features import image_columns
 from rawshelf.release import Config, Dataset, Job
-
-# Readers scale by shards, and common world sizes are powers of two: so are shard counts. A shard is
-# worth a file of its own from 32 MB; above 256 MB it streams and resumes badly.
-_SMALLEST_SHARD = 32 << 20
-_LARGEST_SHARD = 256 << 20
-_WORLD = 8
-_WINDOW = 4096  # rows looked at before more are taken in, when a group's end is searched
+from rawshelf.report import Report
 
 
 @dataclass(frozen=True)
@@ -39,11 +48,13 @@ class ShardTask:
         split: Split name.
         index: Number of the shard, from 0.
         count: Number of shards of this split.
-        start: First row.
+        start: First of its rows in the split.
         stop: Row behind the last.
+        ends: Of each row group, the row behind its last, counted from `start`.
         size: Estimate of the file's bytes.
-        table: Path of the planned table (Arrow IPC file).
-        blobs: Path of the list of blobs (Arrow IPC file).
+        table: Path of its planned rows (Arrow IPC file).
+        blobs: Path of the list of the blobs that those name (Arrow IPC file).
+        lease: A path that exists as long as the shard is wanted.
     """
 
     dataset: str
@@ -53,15 +64,54 @@ class ShardTask:
     count: int
     start: int
     stop: int
+    ends: tuple[int, ...]
     size: int
     table: str
     blobs: str
+    lease: str
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ShardTask:
+        """Return the task whose fields JSON has kept."""
+        return cls(**{**values, "ends": tuple(values["ends"])})
 
     @property
     def path(self) -> str:
         """Where the file stands in the output, relative to its root."""
         name = f"{self.split}-{self.index:05d}-of-{self.count:05d}.parquet"
         return f"data/{self.config}/{name}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All shards of a conversion, and what reading the release for them told.
+
+    Attributes:
+        folder: Where the planned tables stand.
+        tasks: The shards, in the order of publication.
+        report: What was noticed.
+        tools: Versions on which the shards' bytes depend.
+    """
+
+    folder: str
+    tasks: list[ShardTask]
+    report: Report
+    tools: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the plan that `to_json` gave."""
+        tasks = [ShardTask.from_json(task) for task in values["tasks"]]
+        return cls(values["folder"], tasks, Report.from_json(values["report"]), values["tools"])
+
+    def to_json(self) -> dict[str, object]:
+        """Return the plan as plain JSON values."""
+        return {
+            "folder": self.folder,
+            "tasks": [asdict(task) for task in self.tasks],
+            "report": self.report.to_json(),
+            "tools": dict(self.tools),
+        }
 
 
 def plan(job: Job, dataset: Dataset) -> list[ShardTask]:
@@ -87,27 +137,93 @@ def _tasks(job: Job, dataset: Dataset) -> list[ShardTask]:
     prepared = dataset.prepare(job)
     job.report.junk = job.source.guard.junk
     job.report.skipped_links = sorted(job.source.guard.skipped_links)
-    blobs = _store(prepared.blobs, os.path.join(job.folder, "blobs.arrow"))
+    blobs = Batches(prepared.blobs)
     tasks: list[ShardTask] = []
     for (config_name, split), table in prepared.tables.items():
         if not len(table):
             continue  # an incomplete release may lack a split; an empty file helps nobody
-        path = _store(table, os.path.join(job.folder, f"{config_name}-{split}.arrow"))
-        size = stored_bytes(table, prepared.blobs, dataset.config(config_name))
-        bounds = _bounds(len(table), shard_count(size))
-        count, share = len(bounds) - 1, size // (len(bounds) - 1)
+        config = dataset.config(config_name)
+        shards = _shards(table, prepared.blobs, config)
         place = (dataset.release.name, config_name, split)
-        tasks += [
-            ShardTask(*place, index, count, start, stop, share, path, blobs)
-            for index, (start, stop) in enumerate(pairwise(bounds))
-        ]
+        for index, (start, stop, ends, share) in enumerate(shards):
+            name = os.path.join(job.folder, f"{config_name}-{split}-{index:05d}")
+            paths = _store_part(table.slice(start, stop - start), blobs, config, name)
+            spot = (*place, index, len(shards), start, stop)
+            tasks.append(ShardTask(*spot, ends, share, *paths, job.folder))
     return tasks
 
 
-def _bounds(rows: int, count: int) -> list[int]:
-    """Return where to cut rows into parts that differ by at most one; none is empty."""
-    count = min(count, rows)
-    return [rows * index // count for index in range(count + 1)]
+Shard = tuple[int, int, tuple[int, ...], int]  # `start`, `stop`, `ends` and `size` of a task
+
+
+def _shards(table: pa.Table, blobs: pa.Table, config: Config) -> list[Shard]:
+    """Cut a planned table into shards, and those into row groups."""
+    size, rows = stored_bytes(table, blobs, config), len(table)
+    count = shard_count(size, rows)
+    sizes = blobs["size"].to_numpy()
+    indices = [image_indices(table[name]) for name in image_columns(config.columns)]
+    own = blob_bytes(indices, sizes).sum(axis=1) if indices else np.full(rows, size // rows)
+    edges = None if config.shared else even_groups(own, count)
+    if edges is not None:
+        bounds, ends = edges[:: (len(edges) - 1) // count], relative_ends(edges, count)
+    else:
+        bounds = even_edges(rows, count, 1)
+        keys = table[config.group].to_numpy() if config.group else np.zeros(rows, np.int64)
+        ends = [_ends(indices, sizes, keys, slice(*part)) for part in pairwise(bounds)]
+    shards = zip(pairwise(bounds), ends, strict=True)
+    return [(*bound, tuple(groups), size // count) for bound, groups in shards]
+
+
+def _ends(indices: list[Ints], sizes: Ints, keys: Ints, part: slice) -> list[int]:
+    taken = [column[part] for column in indices]
+    return group_ends(taken, sizes, keys[part], target=GROUP_TARGET, limit=GROUP_LIMIT)
+
+
+def image_indices(column: pa.ChunkedArray) -> Ints:
+    """Return the blob of each row of a planned image column, -1 for none."""
+    return np.asarray(pc.fill_null(column, -1).to_numpy(), np.int64)
+
+
+def _store_part(rows: pa.Table, blobs: Batches, config: Config, name: str) -> tuple[str, str]:
+    """Write some planned rows and the list of the blobs that they name; return both paths."""
+    images = image_columns(config.columns)
+    named = [pc.drop_null(rows[column]).to_numpy() for column in images]
+    used = np.unique(np.concatenate([np.empty(0, np.int64), *named]))
+    for column in images:
+        place, item = rows.column_names.index(column), rows.schema.field(column)
+        own = pc.index_in(rows[column], value_set=pa.array(used, item.type))
+        rows = rows.set_column(place, item, own.cast(item.type))
+    return _store(rows, f"{name}.arrow"), _store(blobs.take(used), f"{name}-blobs.arrow")
+
+
+class Batches:
+    """The list of blobs, to take some from at the cost of those alone.
+
+    `pyarrow.Table.take` puts the chunks of a table together first (seen with 17.0), at each call.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        """Take the list, whose columns may be views of a mapped file."""
+        self._schema = table.schema
+        self._batches = table.to_batches()
+        self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
+
+    def take(self, rows: Ints) -> pa.Table:
+        """Return rows, given in ascending order, with a dictionary of no more than they need."""
+        edges = np.searchsorted(rows, self._starts)
+        pieces = [
+            batch.take(pa.array(rows[edge:end] - start))
+            for batch, start, (edge, end) in zip(
+                self._batches, self._starts[:-1], pairwise(edges), strict=True
+            )
+            if edge < end
+        ]
+        found = pa.Table.from_batches(pieces, self._schema)
+        for place, item in enumerate(self._schema):
+            if pa.types.is_dictionary(item.type):
+                plain = found[place].cast(item.type.value_type)
+                found = found.set_column(place, item, plain.dictionary_encode())
+        return found
 
 
 def stored_bytes(table: pa.Table, blobs: pa.Table, config: Config) -> int:
@@ -120,103 +236,15 @@ def stored_bytes(table: pa.Table, blobs: pa.Table, config: Config) -> int:
     return total
 
 
-def shard_count(size: int) -> int:
-    """Return into how many shards to cut a split of so many bytes: a power of two."""
-    wanted = max(1, -(-size // _LARGEST_SHARD))
-    useful = max(1, min(_WORLD, size // _SMALLEST_SHARD))
-    return 1 << max((wanted - 1).bit_length(), useful.bit_length() - 1)
-
-
 def load_table(path: str) -> pa.Table:
     """Open a planned table; its columns are views of the mapped file."""
     with pa.memory_map(path) as file:
         return pa.ipc.open_file(file).read_all()
 
 
-def group_ends(
-    indices: Sequence[npt.NDArray[np.int64]],
-    sizes: npt.NDArray[np.int64],
-    keys: npt.NDArray[np.int64] | None,
-    *,
-    target: int,
-    limit: int,
-) -> list[int]:
-    """Cut rows into row groups by bytes.
-
-    Args:
-        indices: Per image column, each row's blob (-1 for none).
-        sizes: Size of each blob, bytes.
-        keys: For rows that share blobs: where a change of value is a good place to cut. A blob
-            then counts once per column and group. None if every row has blobs of its own.
-        target: Bytes from which on a group may end (at a change of the key, if there is one).
-        limit: Bytes that a group does not pass, unless one row does.
-
-    Returns:
-        The row behind the last of each group.
-    """
-    found = [np.where(i < 0, 0, sizes[i]) if len(sizes) else np.zeros_like(i) for i in indices]
-    row_bytes = np.stack(found, axis=1).astype(np.int64)
-    if keys is None:
-        return _even_ends(row_bytes.sum(axis=1), target=target, limit=limit)
-    earlier = np.stack([_earlier(i) for i in indices], axis=1)
-    changes = np.concatenate([[False], keys[1:] != keys[:-1]])
-    return _ends(row_bytes, earlier, changes, target=target, limit=limit)
-
-
-def _earlier(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return for each row the last row before it that has the same value, -1 for none."""
-    order = np.argsort(values, kind="stable")
-    same = values[order][1:] == values[order][:-1]
-    earlier = np.full(len(values), -1, np.int64)
-    earlier[order[1:][same]] = order[:-1][same]
-    return earlier
-
-
-def _ends(
-    row_bytes: npt.NDArray[np.int64],
-    earlier: npt.NDArray[np.int64],
-    changes: npt.NDArray[np.bool_],
-    *,
-    target: int,
-    limit: int,
-) -> list[int]:
-    ends: list[int] = []
-    start, window = 0, _WINDOW
-    while start < len(row_bytes):
-        part = slice(start, start + window)
-        # A blob costs only where its group meets it first.
-        added = np.where(earlier[part] < start, row_bytes[part], 0).sum(axis=1)
-        held = np.cumsum(added)
-        before = held - added
-        cut = (before > 0) & ((held > limit) | ((before >= target) & changes[part]))
-        if cut.any():
-            start += int(np.argmax(cut))
-            ends.append(start)
-        elif start + window >= len(row_bytes):
-            break
-        else:
-            window *= 2
-    return [*ends, len(row_bytes)]
-
-
-def _even_ends(row_bytes: npt.NDArray[np.int64], *, target: int, limit: int) -> list[int]:
-    """Cut into groups of about equal size."""
-    total = np.cumsum(row_bytes)
-    count = max(1, round(int(total[-1]) / target)) if len(total) else 1
-    edges = np.searchsorted(total, [total[-1] * k // count for k in range(1, count)], side="right")
-    ends = [*sorted({int(edge) for edge in edges if edge > 0}), len(total)]
-    if all(_fits(row_bytes[start:end], limit) for start, end in pairwise([0, *ends])):
-        return ends
-    alone = np.full((len(row_bytes), 1), -1, np.int64)
-    never = np.zeros(len(row_bytes), bool)
-    return _ends(row_bytes[:, None], alone, never, target=target, limit=limit)
-
-
-def _fits(row_bytes: npt.NDArray[np.int64], limit: int) -> bool:
-    return len(row_bytes) <= 1 or int(row_bytes.sum()) <= limit
-
-
 def _store(table: pa.Table, path: str) -> str:
+    # One batch: readers would put several together again.
+    table = table.combine_chunks()
     with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
     return path

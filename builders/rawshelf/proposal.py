@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from rawshelf.builds import Build
 from rawshelf.errors import HubError, UsageError, VerificationError
-from rawshelf.output import CARD, MANIFEST
+from rawshelf.manifests import MANIFEST
+from rawshelf.output import CARD
 from rawshelf.release import Release
 from rawshelf.remote import RemoteFile, State
 

@@ -16,7 +16,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from rawshelf.builds import Build, open_build, read_build
 from rawshelf.errors import HubError, UsageError, VerificationError
-from rawshelf.output import CARD, MANIFEST
+from rawshelf.manifests import MANIFEST
+from rawshelf.output import CARD
 from rawshelf.parts import Advance, silent
 from rawshelf.proposal import (
     ADD,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from rawshelf.claims import Check
 from rawshelf.features import Column
 from rawshelf.parts import Parts
 from rawshelf.report import Quarantined, Report
 
 if TYPE_CHECKING:
+    import click
+
+    from rawshelf.preview.album import Shelf
     from rawshelf.preview.pictures import Subject
     from rawshelf.sources import Source
 
@@ -62,12 +66,14 @@ class Claim:
         split: The split, or None for all.
         rows: The number.
         source: Who claims it.
+        refuted: Who knows that it is wrong, or "" if it should hold.
     """
 
     config: str
     split: str | None
     rows: int
     source: str
+    refuted: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,36 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What a release's claims are compared with.
+
+    Attributes:
+        job: How the release was read, with its report.
+        prepared: What reading it gave.
+        folders: Number of files in each folder of the container.
+        deep: Whether every image is to be decoded.
+    """
+
+    job: Job
+    prepared: Prepared
+    folders: Mapping[str, int]
+    deep: bool
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """How a dataset's raw release is verified.
+
+    Attributes:
+        configs: Names of the configs to prepare.
+        check: Compares what is claimed about this dataset alone.
+    """
+
+    configs: tuple[str, ...]
+    check: Callable[[Evidence], Iterable[Check]]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A release, its configs, and the function that reads it.
 
@@ -176,6 +212,7 @@ class Dataset:
         release: The facts.
         configs: The configs; the first is the default.
         prepare: Reads a source once and returns its planned tables.
+        verifier: How a raw release is verified.
         orders: In which orders rows can come; the first is the default.
         details: Further lines for ``rawshelf info``, such as a table of classes.
         inspect: Looks at a source without converting it and answers what nobody has confirmed
@@ -183,16 +220,21 @@ class Dataset:
         exports: By format: writes a conversion's folder into a target folder in that format and
             returns the files written.
         pictures: What ``rawshelf preview`` draws, in the order of the card.
+        evaluate: The dataset's part of ``rawshelf evaluate``: a command of the dataset's name.
+        shelf: What ``rawshelf preview --html`` shows, or None if it shows nothing.
     """
 
     release: Release
     configs: tuple[Config, ...]
     prepare: Callable[[Job], Prepared]
+    verifier: Verifier
     orders: tuple[str, ...] = ("release",)
     details: Callable[[], list[str]] | None = None
     inspect: Callable[[Job], dict[str, Any]] | None = None
     exports: Mapping[str, Callable[[str, str], list[str]]] = field(default_factory=dict)
     pictures: tuple[Subject, ...] = ()
+    evaluate: click.Command | None = None
+    shelf: Shelf | None = None
 
     def config(self, name: str) -> Config:
         """Return a config by its name; the name must be one of `configs`."""

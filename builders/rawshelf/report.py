@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,17 @@ class Report:
             kept["quarantine"], key=lambda row: (row["member"], row["reason"])
         )
         return kept
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the report that `to_json` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: If the values are none.
+        """
+        quarantine = [Quarantined(**row) for row in values["quarantine"]]
+        differences = [Difference(**row) for row in values["differences"]]
+        return cls(**{**values, "quarantine": quarantine, "differences": differences})
 
     def lines(self) -> list[str]:
         """Return a summary for people, one line per kind of finding; empty if all is well."""

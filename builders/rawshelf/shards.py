@@ -10,23 +10,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rawshelf import catalog
 from rawshelf.blobs import BlobReader
+from rawshelf.cutting import Ints
 from rawshelf.errors import OutputError, SourceError
 from rawshelf.features import IMAGE_TYPE, image_columns, schema
 from rawshelf.members import Blob
-from rawshelf.plan import ShardTask, group_ends, load_table
+from rawshelf.plan import ShardTask, image_indices, load_table
 from rawshelf.release import Config
 from rawshelf.report import Quarantined
-
-# Row groups of 10 to 25 MB: small enough for a first row within tens of milliseconds, large enough
-# that a scan of one column is not all overhead.
-GROUP_TARGET = 14 << 20
-GROUP_LIMIT = 25 << 20
-
-Indices = npt.NDArray[np.int64]
 
 
 def read_groups(task: ShardTask) -> Iterator[tuple[pa.Table, list[Quarantined]]]:
@@ -46,28 +39,31 @@ def read_groups(task: ShardTask) -> Iterator[tuple[pa.Table, list[Quarantined]]]
         OutputError: If the plan was withdrawn, see `rawshelf.output`.
     """
     config = catalog.find(task.dataset).config(task.config)
-    _refuse_withdrawn(task)
-    rows = load_table(task.table).slice(task.start, task.stop - task.start)
+    refuse_withdrawn(task)
+    rows = load_table(task.table)
     blobs = load_table(task.blobs)
     start = 0
     with BlobReader() as reader:
-        for end in _ends(rows, blobs, config):
-            _refuse_withdrawn(task)
+        for end in task.ends:
+            refuse_withdrawn(task)
             try:
                 group = _fill(rows.slice(start, end - start), blobs, config, reader)
             except SourceError:
-                _refuse_withdrawn(task)  # images of a compressed tar go with the plan
+                refuse_withdrawn(task)  # images of a compressed tar go with the plan
                 raise
             yield (group, []) if config.derive is None else config.derive(group)
             start = end
 
 
-def _refuse_withdrawn(task: ShardTask) -> None:
-    """Stop where the plan is gone.
+def refuse_withdrawn(task: ShardTask) -> None:
+    """Stop where the plan or the lease is gone.
 
     So a conversion that was interrupted stops its tasks, wherever an executor runs them.
+
+    Raises:
+        OutputError: If so.
     """
-    if not os.path.exists(task.table):
+    if not (os.path.exists(task.lease) and os.path.exists(task.table)):
         raise OutputError(
             "The plan of the conversion was removed while it was in use.",
             archive=task.table,
@@ -107,34 +103,17 @@ def _plain(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | pa.A
     return pa.StructArray.from_arrays(fields, ["bytes", "path"], mask=struct.is_null())
 
 
-def _ends(rows: pa.Table, blobs: pa.Table, config: Config) -> list[int]:
-    names = image_columns(config.columns)
-    if not names:
-        per_row = np.full(len(rows), max(1, rows.nbytes // max(1, len(rows))), np.int64)
-        return group_ends(
-            [np.arange(len(rows))], per_row, None, target=GROUP_TARGET, limit=GROUP_LIMIT
-        )
-    indices = [_indices(rows[name]) for name in names]
-    keys = rows[config.group].to_numpy() if config.shared and config.group else None
-    sizes = blobs["size"].to_numpy()
-    return group_ends(indices, sizes, keys, target=GROUP_TARGET, limit=GROUP_LIMIT)
-
-
-def _indices(column: pa.ChunkedArray) -> Indices:
-    return np.asarray(pc.fill_null(column, -1).to_numpy(), np.int64)
-
-
 def _fill(rows: pa.Table, blobs: pa.Table, config: Config, reader: BlobReader) -> pa.Table:
     """Put images in place of the indices."""
     for name in image_columns(config.columns):
         position = rows.column_names.index(name)
-        indices = _indices(rows[name])
+        indices = image_indices(rows[name])
         column = _shared(indices, blobs, reader) if config.shared else _own(indices, blobs, reader)
         rows = rows.set_column(position, pa.field(name, column.type), column)
     return rows
 
 
-def _own(indices: Indices, blobs: pa.Table, reader: BlobReader) -> pa.StructArray:
+def _own(indices: Ints, blobs: pa.Table, reader: BlobReader) -> pa.StructArray:
     absent = indices < 0
     data, paths = _read(indices[~absent], blobs, reader)
     if absent.any():
@@ -143,7 +122,7 @@ def _own(indices: Indices, blobs: pa.Table, reader: BlobReader) -> pa.StructArra
     return pa.StructArray.from_arrays([data, paths], ["bytes", "path"], mask=pa.array(absent))
 
 
-def _shared(indices: Indices, blobs: pa.Table, reader: BlobReader) -> pa.StructArray:
+def _shared(indices: Ints, blobs: pa.Table, reader: BlobReader) -> pa.StructArray:
     absent = indices < 0
     distinct, codes = np.unique(indices[~absent], return_inverse=True)
     views, names = _views(distinct, blobs, reader)
@@ -155,13 +134,13 @@ def _shared(indices: Indices, blobs: pa.Table, reader: BlobReader) -> pa.StructA
     return pa.StructArray.from_arrays(fields, ["bytes", "path"], mask=pa.array(absent))
 
 
-def _coded(values: pa.Array, codes: Indices, absent: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
+def _coded(values: pa.Array, codes: Ints, absent: npt.NDArray[np.bool_]) -> pa.DictionaryArray:
     keys = np.zeros(len(absent), np.int32)
     keys[~absent] = codes
     return pa.DictionaryArray.from_arrays(pa.array(keys, pa.int32(), mask=absent), values)
 
 
-def _equal_to(views: Sequence[memoryview]) -> tuple[list[int], Indices]:
+def _equal_to(views: Sequence[memoryview]) -> tuple[list[int], Ints]:
     """Find equal images: a photograph can be in a release under two names.
 
     A dictionary with repeated values makes Arrow's Parquet writer give up the dictionary, and
@@ -184,7 +163,7 @@ def _equal_to(views: Sequence[memoryview]) -> tuple[list[int], Indices]:
 
 
 def _read(
-    indices: Indices, blobs: pa.Table, reader: BlobReader
+    indices: Ints, blobs: pa.Table, reader: BlobReader
 ) -> tuple[pa.BinaryArray, pa.StringArray]:
     """Read blobs into one binary array, each byte copied once; give their base names beside it."""
     views, names = _views(indices, blobs, reader)
@@ -192,7 +171,7 @@ def _read(
 
 
 def _views(
-    indices: Indices, blobs: pa.Table, reader: BlobReader
+    indices: Ints, blobs: pa.Table, reader: BlobReader
 ) -> tuple[list[memoryview], list[str]]:
     """Return the bytes of blobs, and their base names."""
     rows = blobs.take(pa.array(indices)).to_pylist()

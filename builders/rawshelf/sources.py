@@ -132,6 +132,11 @@ class Source:
         """Whether members can only be read in order, as they pass."""
         return self.kind == TAR_GZ
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The absolute local path of the release, if it has one: what other machines must see."""
+        return () if self.remote else (self._location,)
+
     def walk(self, read: Wanted) -> Iterator[tuple[Member, memoryview | None]]:
         """Yield every member in the container's order, with the bytes of those wanted.
 

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rawshelf.builds import Build, open_build, read_build
+from rawshelf.engines import threads
 from rawshelf.errors import HubError, VerificationError
-from rawshelf.execution import threads
 from rawshelf.files import file_sha256
-from rawshelf.output import CARD, MANIFEST, WORK
+from rawshelf.manifests import MANIFEST
+from rawshelf.output import CARD, WORK
 from rawshelf.parquet import ShardRecord
 from rawshelf.parts import Advance, silent
 from rawshelf.remote import Remote, RemoteFile

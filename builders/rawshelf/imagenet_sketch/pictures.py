@@ -76,10 +76,10 @@ def _class(label: int) -> str:
     return labels.names()[label].partition(",")[0]
 
 
-def _file(name: str) -> str:
+def stem(name: str) -> str:
     """Return a file's name without folders and ending.
 
-    >>> _file("sketch/n01440764/sketch_7.JPEG")
+    >>> stem("sketch/n01440764/sketch_7.JPEG")
     'sketch_7'
     """
     return name.rpartition("/")[2].partition(".")[0]
@@ -93,11 +93,11 @@ def _flags(conversion: Conversion, names: set[str]) -> dict[str, dict[str, Any]]
 
 
 def _caption(row: Mapping[str, Any], flag: Mapping[str, Any] | None) -> Caption:
-    note: tuple[str, Colour | None] = (_file(row["file_name"]), None)
+    note: tuple[str, Colour | None] = (stem(row["file_name"]), None)
     if flag and flag["is_constant"]:
         note = ("constant", _CONSTANT)
     elif flag and flag["copy_of"] is not None:
-        note = (f"{TRANSFORM.names[flag['transform']]} of {_file(flag['copy_of'])}", _REPEAT)
+        note = (f"{TRANSFORM.names[flag['transform']]} of {stem(flag['copy_of'])}", _REPEAT)
     return Caption(_class(row["label"]), "", [note])
 
 
@@ -138,7 +138,7 @@ def _rows_of(conversion: Conversion, split: str, names: set[str]) -> dict[str, d
 def _repeat(flag: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> Image.Image:
     pair = [rows.get(flag["copy_of"]), rows.get(flag["quality_of"])]
     label = next((_class(row["label"]) for row in pair if row), "")
-    files = f"{_file(flag['copy_of'])} and {_file(flag['quality_of'])}"
+    files = f"{stem(flag['copy_of'])} and {stem(flag['quality_of'])}"
     caption = Caption(label, TRANSFORM.names[flag["transform"]], [(files, None)])
     size = (sheets.tile_width(_REPEAT_COLUMNS), _REPEAT_HEIGHT)
     return sheets.tile([_bytes(row) if row else None for row in pair], size, caption)

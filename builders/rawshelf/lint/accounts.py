@@ -9,7 +9,7 @@ from typing import Any
 from rawshelf.lint.counts import infos
 from rawshelf.lint.findings import Finding, finding
 from rawshelf.lint.repository import Repository
-from rawshelf.output import MANIFEST
+from rawshelf.manifests import MANIFEST
 
 _FIELDS = (
     ("path", str),

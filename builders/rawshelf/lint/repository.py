@@ -15,7 +15,7 @@ from fsspec.utils import glob_translate
 from rawshelf.errors import UsageError
 from rawshelf.lint.findings import Finding, finding
 from rawshelf.lint.matter import CARD, Matter
-from rawshelf.output import MANIFEST
+from rawshelf.manifests import MANIFEST
 
 _FENCE = re.compile(r"---[ \t]*")
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)

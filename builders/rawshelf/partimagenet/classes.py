@@ -1,10 +1,10 @@
-"""The 158 object classes: wnid, super-category, whole-mask value and OOD split.
+"""The 158 object classes: wnid, super-category, whole-mask value, OOD split and its images.
 
 Joined from three public sources that agree without a conflict: `whole_meta` in
 bytedance/OmniScient-Model (values and super-categories, whose counts equal the README's), the OOD
 training list of ananthu-aniraj/pdiscoformer, and the 19 novel classes of kaist-cvml/part-catseg,
 which are the OOD validation classes. The order of the values is that of a folder listing, neither
-alphabetical nor ImageNet's.
+alphabetical nor ImageNet's. The OOD training list also gives the number of images of its classes.
 
     >>> [(each.whole_id, each.wnid, each.name) for each in object_classes()[:2]]
     [(0, 'n02422699', 'impala'), (1, 'n01740131', 'night snake')]
@@ -29,6 +29,8 @@ class ObjectClass(NamedTuple):
         ood_split: ``train``, ``val`` or ``test``: the split of the OOD release that holds it.
         label: Its index in ImageNet-1k, 0..999.
         name: Its first lemma; unique among the 158.
+        ood_train_images: How many images the OOD training list has of it; None for the classes
+            of other splits, whose lists are not public.
     """
 
     whole_id: int
@@ -37,6 +39,7 @@ class ObjectClass(NamedTuple):
     ood_split: str
     label: int
     name: str
+    ood_train_images: int | None
 
 
 @cache
@@ -46,9 +49,15 @@ def object_classes() -> tuple[ObjectClass, ...]:
     rows = (line.split("\t") for line in text.splitlines()[1:])
     return tuple(
         ObjectClass(
-            int(number), wnid, group, split, labels.index(wnid), labels.synset(wnid).lemmas[0]
+            int(number),
+            wnid,
+            group,
+            split,
+            labels.index(wnid),
+            labels.synset(wnid).lemmas[0],
+            int(images) if images else None,
         )
-        for number, wnid, group, split in rows
+        for number, wnid, group, split, images in rows
     )
 
 

@@ -191,7 +191,7 @@ def _photos(tree: Tree, split: str, sizes: Mapping[str, File]) -> Json:
             for finding in _photo(tree.picture(PHOTO, stem, split), (width, height), reader):
                 counts[finding] += 1
                 listed[finding].append(name)
-            if stem in sizes and _stated_size(sizes[stem], reader) != (width, height):
+            if stem in sizes and _size_of(sizes[stem], reader) != (width, height):
                 counts["size files that contradict the COCO file"] += 1
     usual = {"3 components", "orientation 1"}
     return {
@@ -221,10 +221,14 @@ def _photo(file: File | None, size: tuple[int, int], reader: BlobReader) -> list
     return found
 
 
-def _stated_size(file: File, reader: BlobReader) -> tuple[Any, Any]:
-    """Return what a size file says: width and height."""
+def _size_of(file: File, reader: BlobReader) -> tuple[Any, Any]:
+    return stated_size(reader.read(file.blob, file.name))
+
+
+def stated_size(data: memoryview) -> tuple[Any, Any]:
+    """Return what a size file says: width and height; None twice if it cannot be read."""
     try:
-        content = strict_loads(bytes(reader.read(file.blob, file.name)))
+        content = strict_loads(bytes(data))
     except ValueError:
         return (None, None)
     if not isinstance(content, dict):

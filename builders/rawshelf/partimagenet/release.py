@@ -79,6 +79,10 @@ PARTS = (
     "Bottle Body",
 )
 CLASSES = 158  # [omni]; the counts per super-category equal the README's
+# Classes of each super-category, in their order [readme]. Until 2023-10-18 it said 23 for Car, and
+# the paper still does; the sum would be 162.
+CLASSES_PER_SUPERCATEGORY = (46, 17, 10, 14, 15, 20, 19, 6, 4, 2, 5)
+OOD_CLASSES = {"train": 109, "validation": 19, "test": 30}  # [readme]
 PART_BACKGROUND = len(PARTS)  # 40 [author]
 WHOLE_BACKGROUND = CLASSES  # 158 [author]
 

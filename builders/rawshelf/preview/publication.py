@@ -18,12 +18,13 @@ from typing import Any
 
 from rawshelf import catalog
 from rawshelf.cards import render
+from rawshelf.engines import threads
 from rawshelf.errors import MissingError, OutputError, UsageError
-from rawshelf.execution import threads
 from rawshelf.manifest import card_record
-from rawshelf.output import ASSETS, CARD, MANIFEST, Output
+from rawshelf.manifests import ASSETS, MANIFEST
+from rawshelf.output import CARD, Output
 from rawshelf.parquet import ShardRecord
-from rawshelf.preview.pictures import Picture, Subject, Wish, encode
+from rawshelf.preview.pictures import Picture, Wish, encode
 from rawshelf.preview.reading import REMEDY, Conversion
 from rawshelf.release import Dataset
 
@@ -182,15 +183,9 @@ def _drawn(dataset: Dataset, conversion: Conversion, wish: Wish) -> Iterator[tup
             remedy="Name the folder of another conversion.",
         )
     for subject in dataset.pictures:
-        configs = _present(subject, conversion)
+        configs = conversion.best(subject.needs)
         if configs:
             yield f"{ASSETS}/{subject.name}.png", subject.draw(conversion, configs, wish)
-
-
-def _present(subject: Subject, conversion: Conversion) -> tuple[str, ...]:
-    """Return the best set of configs that a picture can be drawn from, or none."""
-    present = set(conversion.configs)
-    return next((configs for configs in subject.needs if present.issuperset(configs)), ())
 
 
 def _left_out(dataset: Dataset, conversion: Conversion) -> list[LeftOut]:
@@ -200,5 +195,5 @@ def _left_out(dataset: Dataset, conversion: Conversion) -> list[LeftOut]:
             f"needs config {' or '.join(' and '.join(each) for each in subject.needs)}",
         )
         for subject in dataset.pictures
-        if not _present(subject, conversion)
+        if not conversion.best(subject.needs)
     ]

@@ -40,6 +40,11 @@ class Conversion:
         own = (record.split for record in self.records if record.config == config)
         return tuple(dict.fromkeys(own))
 
+    def best(self, needs: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        """Return the first set of configs that is there as a whole, or an empty one."""
+        present = set(self.configs)
+        return next((configs for configs in needs if present.issuperset(configs)), ())
+
     def columns(self, config: str, split: str, names: Sequence[str]) -> pa.Table:
         """Return columns of a split as a whole: not meant for images.
 
@@ -56,6 +61,16 @@ class Conversion:
             return _expected(file.read(columns=list(names)), names)
 
         return pa.concat_tables(self._read(record, read) for record in self._of(config, split))
+
+    def listed(self, config: str, column: str) -> list[tuple[str, int, Any]]:
+        """Return the split, the position in it and the value of a column, for all rows."""
+        return [
+            (split, position, value)
+            for split in self.splits(config)
+            for position, value in enumerate(
+                self.columns(config, split, [column])[column].to_pylist()
+            )
+        ]
 
     def rows(
         self, config: str, split: str, positions: Sequence[int], names: Sequence[str]

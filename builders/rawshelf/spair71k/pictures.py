@@ -70,7 +70,7 @@ def _draw_pairs(conversion: Conversion, configs: tuple[str, ...], wish: Wish) ->
     rows = [_pair(conversion, configs, split, position) for split, position, _ in chosen]
     size = (sheets.tile_width(2), _PAIR_HEIGHT)
     tiles = [sheets.tile(row["pixels"], size, _caption(row), _pair_marks(row)) for row in rows]
-    shown = [f"{CATEGORIES[r['category']]} ({r['split']}, {_common(r)})" for r in rows]
+    shown = [f"{CATEGORIES[r['category']]} ({r['split']}, {common(r)})" for r in rows]
     return Picture(
         f"{len(rows)} pairs of photographs with their common keypoints",
         f"{len(rows)} pairs of photographs side by side, the common keypoints joined by lines, "
@@ -117,7 +117,8 @@ def _bytes(value: Mapping[str, Any] | None) -> bytes | None:
     return value["bytes"] if value else None
 
 
-def _common(row: Mapping[str, Any]) -> str:
+def common(row: Mapping[str, Any]) -> str:
+    """Say how many keypoints a pair has in common."""
     count = len(row["keypoints"]["id"])
     return f"{count} keypoint{'s' if count != 1 else ''}"
 
@@ -130,7 +131,7 @@ def _caption(row: Mapping[str, Any]) -> Caption:
         f"occluded {OCCLUSION[row['occlusion']]}",
     )
     notes = [(label, None) for label in labels]
-    return Caption(CATEGORIES[row["category"]], f"{row['split']}, {_common(row)}", notes)
+    return Caption(CATEGORIES[row["category"]], f"{row['split']}, {common(row)}", notes)
 
 
 def _pair_marks(row: Mapping[str, Any]) -> sheets.Marks:

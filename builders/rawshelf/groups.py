@@ -1,0 +1,190 @@
+"""Reading row groups of a conversion's shards, one after another, wherever the shards are.
+
+Nothing is read ahead of the row group that is being read, and nothing in another thread: a reader
+that is dropped in the middle leaves nothing behind that could hold up the interpreter's end.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rawshelf.parquet import ShardRecord
+from rawshelf.published import Published, reaching
+from rawshelf.ranges import RangeFile, Span, Window, spans
+
+# Measured: a footer with the names of 1,000 classes, of 16 row groups, has 75 kB.
+_FOOTER_GUESS = 1 << 17
+_FOOTER_TAIL = 8  # the footer's length and the magic number
+_BATCH_BYTES = 2 << 20  # of rows that are decoded at a time: about what a processor's cache holds
+_BUFFER = 1 << 16  # what pyarrow asks for at a time; more where a page is larger
+
+
+class Piece(NamedTuple):
+    """Row groups of one shard.
+
+    Attributes:
+        path: Of the shard, below the root of the conversion.
+        size: Of the file, in bytes.
+        groups: Numbers of the row groups.
+    """
+
+    path: str
+    size: int
+    groups: tuple[int, ...]
+
+
+def pieces(files: Sequence[ShardRecord]) -> list[Piece]:
+    """Return the pieces of a split that readers can share, and go on behind.
+
+    They are its row groups where all shards have equally many, as even as `even_edges` makes
+    them; else whole shards, which always are even.
+    """
+    rows = [count for file in files for count in file.groups]
+    even = max(rows) - min(rows) <= 1 and len({len(file.groups) for file in files}) == 1
+    return [
+        Piece(file.path, file.bytes, groups)
+        for file in files
+        for groups in (
+            [(group,) for group in range(len(file.groups))]
+            if even
+            else [tuple(range(len(file.groups)))]
+        )
+    ]
+
+
+class GroupReader:
+    """Reads pieces of one conversion as Arrow tables.
+
+    It can be pickled; what it has opened stays behind.
+    """
+
+    def __init__(
+        self, published: Published, columns: Sequence[str] | None, rows: int | None
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            published: The conversion.
+            columns: Names of those to read; all for None.
+            rows: To decode at a time; chosen by their size for None.
+        """
+        self._published = published
+        self._columns = None if columns is None else list(columns)
+        self._rows = rows
+        self._forget()
+
+    def _forget(self) -> None:
+        self._footers: dict[str, pq.FileMetaData] = {}
+        self._handles: dict[str, IO[bytes]] = {}
+        self._window = Window()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is open."""
+        return {name: self.__dict__[name] for name in ("_published", "_columns", "_rows")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin anew."""
+        self.__dict__.update(state)
+        self._forget()
+
+    def schema(self, piece: Piece) -> pa.Schema:
+        """Return the Arrow schema of a shard, with its metadata.
+
+        Raises:
+            SourceError: If the shard cannot be read.
+        """
+        with reaching(self._published.place, piece.path):
+            return self._footer(piece).schema.to_arrow_schema()
+
+    def tables(self, piece: Piece) -> Iterator[pa.Table]:
+        """Yield the rows of a piece, some at a time.
+
+        Raises:
+            SourceError: If the shard cannot be read, or is not the one of the manifest.
+        """
+        batches = self._batches(piece)
+        while True:
+            # Never around a `yield`: at the interpreter's end a dropped generator would leave the
+            # context when the modules that it needs are gone.
+            with reaching(self._published.place, piece.path):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield pa.Table.from_batches([batch])
+
+    def _batches(self, piece: Piece) -> Iterator[pa.RecordBatch]:
+        for group in piece.groups:
+            file = self._open(piece, group)
+            rows = self._rows or self._batch_rows(file.metadata, group)
+            yield from file.iter_batches(rows, [group], columns=self._columns, use_threads=False)
+
+    def _open(self, piece: Piece, group: int) -> pq.ParquetFile:
+        footer = self._footer(piece)
+        if self._published.filesystem is None:
+            path = self._published.path(piece.path)
+            return pq.ParquetFile(path, metadata=footer, memory_map=True, pre_buffer=False)
+        wanted = spans(self._chunks(footer, group), self._window.size)
+        file = RangeFile(self._handle(piece), piece.size, wanted, self._window)
+        # pyarrow's own read-ahead takes whole row groups, in threads that outlive a dropped reader.
+        return pq.ParquetFile(file, metadata=footer, buffer_size=_BUFFER, pre_buffer=False)
+
+    def _chunks(self, footer: pq.FileMetaData, group: int) -> list[Span]:
+        """Return the byte ranges of the wanted columns in a row group."""
+        meta = footer.row_group(group)
+        chunks = []
+        for index in range(meta.num_columns):
+            chunk = meta.column(index)
+            if self._columns is None or chunk.path_in_schema.split(".")[0] in self._columns:
+                start = chunk.dictionary_page_offset or chunk.data_page_offset
+                chunks.append((start, start + chunk.total_compressed_size))
+        return chunks
+
+    def _batch_rows(self, footer: pq.FileMetaData, group: int) -> int:
+        rows: int = footer.row_group(group).num_rows
+        size = sum(stop - start for start, stop in self._chunks(footer, group))
+        return max(1, min(rows, rows * _BATCH_BYTES // max(size, 1)))
+
+    def _footer(self, piece: Piece) -> pq.FileMetaData:
+        if piece.path not in self._footers:
+            self._footers[piece.path] = self._read_footer(piece)
+        return self._footers[piece.path]
+
+    def _read_footer(self, piece: Piece) -> pq.FileMetaData:
+        if self._published.filesystem is None:
+            path = self._published.path(piece.path)
+            _check_size(os.path.getsize(path), piece)
+            return pq.read_metadata(path)
+        handle = self._handle(piece)
+        tail = _last(handle, piece, min(piece.size, _FOOTER_GUESS))
+        length = int.from_bytes(tail[-_FOOTER_TAIL:][:4], "little") + _FOOTER_TAIL
+        if len(tail) < length <= piece.size:
+            tail = _last(handle, piece, length)
+        return pq.read_metadata(io.BytesIO(tail))
+
+    def _handle(self, piece: Piece) -> IO[bytes]:
+        if piece.path not in self._handles:
+            path = self._published.path(piece.path)
+            # What is fetched is decided here: the caches of fsspec fetch 5 MB for a single byte.
+            self._handles[piece.path] = self._published.filesystem.open(
+                path, "rb", cache_type="none", size=piece.size
+            )
+        return self._handles[piece.path]
+
+
+def _last(handle: IO[bytes], piece: Piece, length: int) -> bytes:
+    handle.seek(piece.size - length)
+    tail = handle.read(length)
+    _check_size(piece.size - length + len(tail), piece)
+    return tail
+
+
+def _check_size(found: int, piece: Piece) -> None:
+    if found != piece.size:
+        msg = f"{found:,} bytes instead of the {piece.size:,} that the manifest states"
+        raise OSError(msg)

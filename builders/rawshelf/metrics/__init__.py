@@ -1,0 +1,1 @@
+"""Metrics as the papers define them, every convention a named argument."""

@@ -1,0 +1,284 @@
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from rawshelf.cluster import dask_executor
+from rawshelf.convert import convert
+from rawshelf.errors import RawshelfError, UsageError, WorkerError
+from tests.conftest import Conversion
+from tests.outputs import content
+
+pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+
+# Run by a worker at its start, or twice: a shard of `images` kills it, or each takes its time.
+POISON = """
+import os, signal
+import rawshelf.parquet
+def write_shard(task, root, write=rawshelf.parquet.write_shard):
+    if task.path.startswith("data/images/test-"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(task, root)
+rawshelf.parquet.write_shard = write_shard
+"""
+SLOW = """
+import os, time
+import rawshelf.shards
+def slow(task, refuse=rawshelf.shards.refuse_withdrawn):
+    open(os.path.join(os.environ["STARTED"], str(os.getpid())), "a").close()
+    time.sleep(0.2)
+    refuse(task)
+rawshelf.shards.refuse_withdrawn = slow
+"""
+
+
+class Cluster(NamedTuple):
+    """A scheduler and its workers, each a process of its own.
+
+    Attributes:
+        address: The scheduler's.
+        workers: The processes.
+    """
+
+    address: str
+    workers: list[subprocess.Popen[bytes]]
+
+
+def module(name: str, *arguments: str, folder: Path, **settings: str) -> subprocess.Popen[bytes]:
+    """Start one of Dask's programs, as its documentation does, without the working folder."""
+    with (folder / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", f"distributed.cli.{name}", *arguments, "--no-dashboard"],
+            cwd=folder,
+            env={**os.environ, **settings},
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+@contextmanager
+def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """End a process and those that it started at the end."""
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):  # as after a test that kills it
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextmanager
+def cluster(
+    folder: Path, *options: str, count: int = 2, preload: str = "", **settings: str
+) -> Iterator[Cluster]:
+    """Run a scheduler and workers that speak TCP on this machine."""
+    folder.mkdir(exist_ok=True)
+    (folder / "preload.py").write_text(preload)
+    # A wrong name in the working folder: `python -P` does not let it stand for Python's own.
+    (folder / "array.py").write_text("raise ImportError('this is not the module array')\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = ("--host", "127.0.0.1", "--port", str(port))
+    worker = (address, "--nthreads", "1", "--host", "127.0.0.1", *options)
+    if preload:
+        worker = (*worker, "--preload", str(folder / "preload.py"))
+    with ExitStack() as stack:
+        stack.enter_context(running(module("dask_scheduler", *scheduler, folder=folder)))
+        workers = [
+            stack.enter_context(running(module("dask_worker", *worker, folder=folder, **settings)))
+            for _ in range(count)
+        ]
+        wait_for(port)
+        yield Cluster(address, workers)
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return a cluster without tricks."""
+    with cluster(tmp_path_factory.mktemp("cluster") / "plain", "--no-nanny") as found:
+        yield found
+
+
+def on_dask(address: str, conversion: Conversion, out: Path) -> int:
+    """Convert; return how many shards were kept."""
+    with dask_executor(address) as executor:
+        return convert("spair71k", str(conversion.raw), str(out), executor=executor).kept
+
+
+def failure(address: str, conversion: Conversion, out: Path) -> RawshelfError:
+    with pytest.raises(WorkerError) as caught:
+        on_dask(address, conversion, out)
+
+    assert 8 == caught.value.exit_code
+    return caught.value
+
+
+def test_a_cluster_gives_the_same_bytes(
+    plain: Cluster, conversion: Conversion, tmp_path: Path
+) -> None:
+    """From the command line; again in the same place with --overwrite, too."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "rawshelf", "convert", "spair71k", str(conversion.raw)]
+    done = subprocess.run(
+        [*command, str(out), "--dask", plain.address, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert 9 == len(json.loads(done.stdout)["files"])
+    assert content(conversion.out) == content(out)
+
+
+def test_results_of_an_earlier_run_are_not_taken(
+    plain: Cluster, conversion: Conversion, tmp_path: Path
+) -> None:
+    """An executor that shares results of equal calls, as Dask's own default, does no harm."""
+    from distributed import Client  # noqa: PLC0415 - may be absent
+
+    out = tmp_path / "out"
+    with Client(plain.address) as client:
+        for _ in range(2):
+            shutil.rmtree(out, ignore_errors=True)
+            executor = client.get_executor()
+            convert("spair71k", str(conversion.raw), str(out), executor=executor)
+
+            assert content(conversion.out) == content(out)
+
+
+def test_a_scheduler_file_is_an_address(plain: Cluster, tmp_path: Path) -> None:
+    """As jobs on a shared file system find each other."""
+    place = tmp_path / "scheduler.json"
+    place.write_text(json.dumps({"address": plain.address}))
+
+    with dask_executor(str(place)) as executor:
+        assert 4 == executor.submit(sum, (2, 2)).result()
+
+
+def test_a_worker_that_is_killed_costs_no_shard(conversion: Conversion, tmp_path: Path) -> None:
+    """Another takes over what it was at, while the run goes on."""
+    started = tmp_path / "started"
+    started.mkdir()
+    place = tmp_path / "cluster"
+    with cluster(place, "--no-nanny", preload=SLOW, STARTED=str(started)) as found:
+        killed = threading.Thread(target=kill_first, args=(started,), daemon=True)
+        killed.start()
+        on_dask(found.address, conversion, tmp_path / "out")
+        killed.join()
+
+        assert [-signal.SIGKILL, None] == sorted(
+            (worker.poll() for worker in found.workers), key=str
+        )
+    assert content(conversion.out) == content(tmp_path / "out")
+
+
+def kill_first(started: Path) -> None:
+    """Kill the first worker that writes a shard."""
+    while not (busy := os.listdir(started)):
+        time.sleep(0.01)
+    os.kill(int(busy[0]), signal.SIGKILL)
+
+
+def test_a_shard_that_kills_its_workers_is_named(conversion: Conversion, tmp_path: Path) -> None:
+    """All others arrive and are kept; a run that can write it then finishes."""
+    out = tmp_path / "out"
+    with cluster(tmp_path / "cluster", preload=POISON) as found:
+        error = failure(found.address, conversion, out)
+
+    assert error.member is not None
+    assert error.member.startswith("data/images/test-")
+    assert 8 == len(list(out.glob(".rawshelf/records/*/data/*/*.json")))
+    assert 8 == convert("spair71k", str(conversion.raw), str(out)).kept
+    assert content(conversion.out) == content(out)
+
+
+def test_workers_with_another_rawshelf_are_refused(
+    conversion: Conversion, tmp_path: Path, repository_root: Path
+) -> None:
+    """A line of code that differs may be a byte that differs."""
+    other = Path(shutil.copytree(repository_root / "builders", tmp_path / "other", symlinks=True))
+    with (other / "rawshelf/code.py").open("a") as file:
+        file.write("# another version\n")
+    settings = {"PYTHONPATH": str(other)}
+    with cluster(tmp_path / "cluster", "--no-nanny", count=1, **settings) as found:
+        error = failure(found.address, conversion, tmp_path / "out")
+
+    assert "code of rawshelf" == error.field
+    assert not (tmp_path / "out").exists()
+
+
+def test_workers_without_rawshelf_are_refused(conversion: Conversion, tmp_path: Path) -> None:
+    """The message says which machine lacks what."""
+    (tmp_path / "absent").mkdir()
+    absent = "raise ModuleNotFoundError(\"No module named 'rawshelf'\")\n"
+    (tmp_path / "absent/rawshelf.py").write_text(absent)
+    settings = {"PYTHONPATH": str(tmp_path / "absent")}
+    with cluster(tmp_path / "cluster", "--no-nanny", count=1, **settings) as found:
+        error = failure(found.address, conversion, tmp_path / "out")
+
+    assert "No module named 'rawshelf'" in str(error.found)
+    assert "127.0.0.1" in str(error.member)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With how to start one."""
+    monkeypatch.setattr("rawshelf.cluster._CONNECT_SECONDS", 1)
+    with pytest.raises(WorkerError, match="dask scheduler"), dask_executor("tcp://127.0.0.1:1"):
+        pass
+
+
+def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run does not wait for ever before it has begun."""
+    monkeypatch.setattr("rawshelf.cluster._WORKER_SECONDS", 0.5)
+    with (
+        cluster(tmp_path / "cluster", count=0) as found,
+        pytest.raises(WorkerError, match="no workers"),
+        dask_executor(found.address),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["nonsense://x:1", "tcp://127.0.0.1:port", ""])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    """As a usage error."""
+    with pytest.raises(UsageError, match="address"), dask_executor(address):
+        pass
+
+
+def test_an_absent_extra_is_named(conversion: Conversion, tmp_path: Path) -> None:
+    """Without Dask the option says what to install."""
+    code = (
+        "import sys; sys.modules['distributed'] = None; from rawshelf.cli import main; "
+        "sys.argv[0] = 'rawshelf'; main()"
+    )
+    arguments = ["convert", "spair71k", str(conversion.raw), str(tmp_path / "out"), "--dask", "x"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+
+    assert 2 == done.returncode
+    assert "rawshelf[dask]" in done.stderr

@@ -1,0 +1,146 @@
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rawshelf.convert import convert
+from rawshelf.engines import Engine, refuse_other_tools, tools
+from rawshelf.errors import SourceError, WorkerError
+from tests.conftest import Conversion
+
+
+class Elsewhere(Executor):
+    """Runs a call at once, on a machine where things are otherwise."""
+
+    def __init__(self, change: Callable[[], object]) -> None:
+        """Take what is done before each call."""
+        self._change = change
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run it."""
+        future: Future[Any] = Future()
+        try:
+            self._change()
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            future.set_exception(error)
+        return future
+
+
+def written(folder: Path, number: int) -> int:
+    """Leave a trace of each attempt; number 3 kills the process."""
+    with (folder / str(number)).open("a") as file:
+        file.write("x")
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def once(folder: Path, number: int) -> int:
+    """Kill the process where it is the first attempt at any number."""
+    try:
+        (folder / "died").touch(exist_ok=False)
+    except FileExistsError:
+        return number
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def deadly(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def refused() -> None:
+    raise SourceError("no", remedy="none")
+
+
+def test_a_call_that_kills_its_workers_is_named_and_the_others_are_done(tmp_path: Path) -> None:
+    """Each is told once; the deadly one was tried in company and alone."""
+    calls = {str(number): partial(written, tmp_path, number) for number in range(6)}
+    found: dict[str, int] = {}
+    with pytest.raises(WorkerError) as caught:
+        Engine(workers=2, place="out").run(calls, found.__setitem__)
+
+    assert "3" == caught.value.member
+    assert "out" == caught.value.archive
+    assert {str(number): number for number in (0, 1, 2, 4, 5)} == found
+    assert "xxx" == (tmp_path / "3").read_text()
+
+
+def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
+    """What ran when the pool broke runs again."""
+    calls = {str(number): partial(once, tmp_path, number) for number in range(3)}
+    found: dict[str, int] = {}
+    Engine(workers=2).run(calls, found.__setitem__)
+
+    assert {"0": 0, "1": 1, "2": 2} == found
+
+
+def test_calls_that_all_die_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be done, not every call is tried."""
+    monkeypatch.setattr("rawshelf.engines._ALONE", 1)
+    monkeypatch.setattr("rawshelf.engines._HOPELESS", 2)
+    calls = {str(number): partial(deadly, number) for number in range(20)}
+    with pytest.raises(WorkerError, match="20 not done") as caught:
+        Engine(workers=2).run(calls, lambda *_: None)
+
+    assert "0" == caught.value.member
+
+
+@pytest.mark.parametrize("engine", [Engine(), Engine(workers=2), Engine(ThreadPoolExecutor(1))])
+def test_an_error_of_a_call_stops_all(engine: Engine) -> None:
+    """It comes as it is, after those that run were told to stop."""
+    told: list[str] = []
+    with pytest.raises(SourceError):
+        engine.run({"a": refused}, lambda *_: None, lambda: told.append("stop"))
+
+    assert ["stop"] == told
+
+
+def test_a_machine_that_does_not_see_the_output_is_told(
+    conversion: Conversion, tmp_path: Path
+) -> None:
+    """Before the release is read."""
+    out = tmp_path / "out"
+    executor = Elsewhere(lambda: (out / ".rawshelf/shards").rename(tmp_path / "away"))
+    with pytest.raises(WorkerError, match="does not see") as caught:
+        convert("spair71k", str(conversion.raw), str(out), executor=executor)
+
+    assert str(caught.value.member).startswith(str(out))
+    assert not out.exists()
+
+
+def test_a_machine_that_does_not_see_the_release_is_told(
+    conversion: Conversion, tmp_path: Path
+) -> None:
+    """With the path that it should see."""
+    raw = tmp_path / "raw.tar.gz"
+    raw.write_bytes(conversion.raw.read_bytes())
+    executor = Elsewhere(lambda: raw.unlink(missing_ok=True))
+    with pytest.raises(WorkerError, match="does not see") as caught:
+        convert("spair71k", str(raw), str(tmp_path / "out"), executor=executor)
+
+    assert str(raw) == caught.value.member
+
+
+def test_a_machine_without_rawshelf_is_told(conversion: Conversion, tmp_path: Path) -> None:
+    """What an engine raises for an import that fails elsewhere becomes an error with a remedy."""
+
+    def absent() -> None:
+        raise ModuleNotFoundError("No module named 'rawshelf'")
+
+    with pytest.raises(WorkerError, match="lacks a package"):
+        convert("spair71k", str(conversion.raw), str(tmp_path / "out"), executor=Elsewhere(absent))
+
+
+@pytest.mark.parametrize("name", ["rawshelf", "pyarrow", "pillow"])
+def test_other_versions_are_refused(name: str) -> None:
+    """All on which bytes depend."""
+    with pytest.raises(WorkerError, match="different versions"):
+        refuse_other_tools({**tools(), name: "0"}, tools(), "host")
