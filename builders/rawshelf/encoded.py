@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import PIL.Image
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,8 +31,13 @@ class EncodedImages:
 def _views(chunk: pa.StructArray) -> list[memoryview | None]:
     """Return a view of each image; an Arrow scalar would be a copy of the bytes."""
     encoded = chunk.field("bytes")
-    data = memoryview(encoded.buffers()[2] or b"")
+    data = memoryview(encoded.buffers()[2] or b"").cast("B")  # pyarrow's has signed bytes
     edges = offsets(encoded).tolist()
     valid = pc.and_(chunk.is_valid(), encoded.is_valid())
     spans = zip(np.asarray(valid), edges[:-1], edges[1:], strict=True)
     return [data[start:stop] if good else None for good, start, stop in spans]
+
+
+def opened(view: memoryview) -> PIL.Image.Image:
+    """Return an image whose header is read, in the stored orientation and mode."""
+    return PIL.Image.open(pa.BufferReader(pa.py_buffer(view)))

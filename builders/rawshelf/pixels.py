@@ -1,290 +1,318 @@
 """Images decoded once, kept in one file that all processes map.
 
-The file is named by the SHA-256 of the encoded images and of how they were decoded, and becomes
-visible when it is whole: what is found under a name is what would be decoded again. It holds, as
-int64, `_MAGIC`, its length in bytes and the number of pictures; for each picture where it begins,
-height, width and channels; then the pixels. A picture that is not there has height 0.
+The file is named by the SHA-256 of the encoded images and of what decodes them, and appears when it
+is whole: what is found under a name is what would be decoded again. It holds, as int64 of this
+machine's byte order, `_MAGIC`, its length in bytes, the number of pictures and the CRC-32 of their
+entries; for each picture an entry, of where it begins, height, width, channels and the CRC-32 of
+its pixels; then the pixels. A picture that is not there has height 0.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import os
 import shutil
-import tempfile
-import weakref
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import PIL
+import PIL.features
+from isal import isal_zlib
+from tqdm import tqdm
 
-from rawshelf.decoding import BROKEN, Decode, Pixels, decoder_named, opened
-from rawshelf.encoded import EncodedImages
+from rawshelf import catalog
+from rawshelf.encoded import EncodedImages, opened
 from rawshelf.errors import OutputError, SourceError, UsageError
+from rawshelf.files import publish
+from rawshelf.images import ImageProblem, probe
+from rawshelf.locks import locked
+from rawshelf.masks import decode_png
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-LIMIT = 4_000_000_000  # bytes; four times the photographs of SPair-71k (1,800, 0.5 MB each)
-IMAGE, MASK = "image", "segmentation"
+Pixels = npt.NDArray[np.uint8]
+Index = npt.NDArray[np.int64]
+
+LIMIT = 4_000_000_000  # bytes; three times the photographs and masks of SPair-71k (1,800 of each)
+PHOTOGRAPH = "image"  # the column's name in every config; other images are masks
 _MAGIC = int.from_bytes(b"rwshelf1", "little")  # the number counts the layouts of the file
-_HEAD = 3
-_INDEXED = ("L", "P")
+_HEAD = 4 * 8  # bytes
+_FIELDS = 5  # of an entry
 _RGB = 3
+# What Pillow raises for files that it cannot decode.
+_BROKEN = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
 
 
 class DecodedImages:
-    """The photographs of a dataset as RGB arrays, each decoded once.
+    """The images of a dataset as arrays, each decoded once; see `decoded`.
 
-    Arrays are read-only views of a file that is mapped into memory: processes and their workers
-    share its pages, and threads may read it at once. It is made by the first process that asks for
-    it; others wait. The stored raster is decoded, an EXIF orientation is not applied.
+    Arrays are read-only views of a file that is mapped into memory: processes and the workers of a
+    data loader share its pages, and threads may read it at once. A picture's checksum is compared
+    when a process first asks for it.
 
     Attributes:
         images: The dataset.
         path: The file.
-        columns: The columns that it holds.
+        columns: The image columns that it holds.
     """
 
-    def __init__(
-        self,
-        images: Dataset,
-        folder: str | os.PathLike[str] | None = None,
-        *,
-        masks: bool = False,
-        decoder: str = "pillow",
-        limit: int = LIMIT,
-    ) -> None:
-        """Decode the images, or find that it was done.
-
-        Args:
-            images: A split of config ``images``, all rows as they were loaded (shuffling or
-                selecting them has no effect).
-            folder: Where the file is kept for the next time; made if it is not there. None: in the
-                folder for temporary files, until this object or the process ends.
-            masks: Whether to keep column ``segmentation`` too, as indices.
-            decoder: ``pillow`` or ``simplejpeg`` (extra ``fast``).
-            limit: Largest file to write, in bytes. Files of other images or of another decoder that
-                lie in the folder do not count.
+    def __init__(self, images: Dataset, path: Path, columns: tuple[str, ...]) -> None:
+        """Map a file that `decoded` made.
 
         Raises:
-            UsageError: If a column is missing, the decoder is not there, or the file would be
-                larger than the limit.
-            SourceError: If an image cannot be decoded.
-            OutputError: If the file cannot be written.
+            SourceError: If it is not there, or not as it was made.
         """
-        decode, version = decoder_named(decoder)
-        self.images = images
-        self.columns = (IMAGE, MASK) if masks else (IMAGE,)
-        encoded = _encoded(images, self.columns)
-        owned = folder is None
-        place = Path(tempfile.mkdtemp(prefix="rawshelf-") if folder is None else folder)
+        self.images, self.path, self.columns = images, path, columns
         try:
-            self.path = place / f"{_key(encoded, version)}.pixels"
-            _made(self.path, encoded, decode, limit)
-        except BaseException:
-            if owned:
-                shutil.rmtree(place, ignore_errors=True)
-            raise
-        if owned:
-            weakref.finalize(self, _remove, place, os.getpid())
-        self._map()
+            self._data: Pixels = np.asarray(np.memmap(path, np.uint8, "r"))
+        except (OSError, ValueError) as error:  # numpy maps no empty file
+            raise self._changed(str(error)) from error
+        self._index = self._checked_index()
+        self._rows = len(self._index) // len(columns)
+        self._seen = bytearray(len(self._index))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the dataset, which pickles as paths, and the path of the pixels."""
-        return _mapped, (self.images, self.path, self.columns)
+        return DecodedImages, (self.images, self.path, self.columns)
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self._arrays[IMAGE])
+        return self._rows
 
-    def __getitem__(self, row: int) -> Pixels | None:
-        """Return a photograph, uint8 (height, width, 3), red first; None where there is none."""
-        return self.array(IMAGE, row)
+    def __getitem__(self, row: int) -> dict[str, Pixels | None]:
+        """Return the pictures of one row, counted from 0, by column; see `picture`."""
+        if not 0 <= row < self._rows:
+            raise IndexError(row)
+        return {name: self.picture(name, row) for name in self.columns}
 
-    def array(self, column: str, row: int) -> Pixels | None:
-        """Return a picture of one of the columns; None where the row has none.
+    def picture(self, column: str, row: int) -> Pixels | None:
+        """Return one picture; None where the row has none.
 
         Returns:
-            A read-only array, uint8: (height, width, 3) of ``image``, (height, width) of
-            ``segmentation``.
+            A read-only array, uint8: (height, width, 3), red first, of column ``image``;
+            (height, width), indices, of any other. The stored raster: an EXIF orientation is not
+            applied.
+
+        Raises:
+            SourceError: If the pixels are not those that were decoded.
         """
-        found = self._arrays[column][row]
-        return None if found is None else found.view()
+        number = self.columns.index(column) * self._rows + row
+        start, height, width, channels, crc = self._index[number]
+        if not height:
+            return None
+        pixels = self._data[start : start + height * width * channels]
+        if not self._seen[number]:
+            if isal_zlib.crc32(pixels) != crc:
+                raise self._changed(f"other pixels in {column} of row {row}")
+            self._seen[number] = 1
+        return pixels.reshape((height, width, channels) if channels > 1 else (height, width))
 
-    def _map(self) -> None:
-        data: Pixels = np.asarray(np.memmap(self.path, np.uint8, "r"))
-        count = int(data[: _HEAD * 8].view(np.int64)[2])
-        index = data[_HEAD * 8 : (_HEAD + 4 * count) * 8].view(np.int64).reshape(-1, 4)
-        arrays = [_picture(data, *place) for place in index.tolist()]
-        rows = count // len(self.columns)
-        self._arrays = {
-            name: arrays[number * rows : (number + 1) * rows]
-            for number, name in enumerate(self.columns)
-        }
+    def _checked_index(self) -> list[list[int]]:
+        head = self._data[:_HEAD].view(np.int64).tolist() if len(self._data) >= _HEAD else []
+        if head[:2] != [_MAGIC, len(self._data)]:
+            raise self._changed(f"a file of {len(self._data):,} bytes")
+        entries = self._data[_HEAD : _HEAD + head[2] * _FIELDS * 8]
+        if isal_zlib.crc32(entries) != head[3]:
+            raise self._changed("another list of pictures")
+        found: list[list[int]] = entries.view(np.int64).reshape(-1, _FIELDS).tolist()
+        return found
 
-
-def _mapped(images: Dataset, path: Path, columns: tuple[str, ...]) -> DecodedImages:
-    """Return what was pickled, by mapping the same file."""
-    found = DecodedImages.__new__(DecodedImages)
-    found.images, found.path, found.columns = images, path, columns
-    found._map()  # noqa: SLF001 - of the same class
-    return found
-
-
-def _remove(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # a forked worker ends before the process that made the file
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _picture(data: Pixels, start: int, height: int, width: int, channels: int) -> Pixels | None:
-    if not height:
-        return None
-    pixels = data[start : start + height * width * channels]
-    return pixels.reshape((height, width, channels) if channels > 1 else (height, width))
-
-
-class _Pictures:
-    """Encoded pictures, one column after the other."""
-
-    def __init__(self, columns: dict[str, EncodedImages]) -> None:
-        self.views = [
-            (name, row, encoded.view(row))
-            for name, encoded in columns.items()
-            for row in range(len(encoded))
-        ]
-
-    def index(self) -> tuple[npt.NDArray[np.int64], int]:
-        """Return where each picture begins, its height, width and channels; and the whole size."""
-        shapes = [_shape(*each) for each in self.views]
-        index = np.zeros((len(shapes), 4), np.int64)
-        index[:, 1:] = np.array(shapes, np.int64).reshape(-1, 3)
-        ends = (_HEAD + 4 * len(shapes)) * 8 + np.cumsum(index[:, 1:].prod(axis=1))
-        index[:, 0] = ends - index[:, 1:].prod(axis=1)
-        return index, int(ends[-1]) if len(ends) else _HEAD * 8
-
-
-def _encoded(images: Dataset, columns: tuple[str, ...]) -> _Pictures:
-    table = images.data.table
-    missing = [name for name in columns if name not in table.column_names]
-    if missing:
-        raise UsageError(
-            "The dataset has no images to decode.",
-            field=missing[0],
-            found=", ".join(table.column_names),
-            expected="a split of config images",
-            remedy='Load it with load_dataset(OUT, "images", split=s).',
+    def _changed(self, found: str) -> SourceError:
+        return SourceError(
+            "The decoded images are not as they were made.",
+            archive=str(self.path),
+            found=found,
+            remedy="Delete the file: rawshelf.decoded makes it anew.",
         )
-    return _Pictures({name: EncodedImages(table[name]) for name in columns})
 
 
-def _key(pictures: _Pictures, version: str) -> str:
-    digest = hashlib.sha256(f"{_MAGIC} {version} {len(pictures.views)}".encode())
-    for name, _, view in pictures.views:
-        digest.update(f"\0{name} {'-' if view is None else len(view)}\0".encode())
-        digest.update(view or b"")
-    return digest.hexdigest()[:32]
+class _Picture(NamedTuple):
+    column: str
+    row: int
+    view: memoryview | None
 
 
-def _made(
-    path: Path, pictures: _Pictures, decode: Decode, limit: int
-) -> None:
-    """Make the file unless it is there; one process makes it, the others wait."""
+def decoded(
+    images: Dataset,
+    cache: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    limit: int = LIMIT,
+) -> DecodedImages:
+    """Decode the images of a dataset once, for all epochs and processes.
+
+    The first process that asks makes the file, others wait for it. A bar shows how far it is, of
+    how many bytes. Later the encoded images are hashed, and the file is found by that. Files of
+    other images, and of another Pillow, stay: delete the folder when it is no longer needed.
+
+    Args:
+        images: All rows as they were loaded (shuffling or selecting them has no effect), of a
+            conversion or a raw release: JPEG and PNG.
+        cache: Folder for the file, made if it is not there; on this machine's own disk, best.
+        columns: Image columns to decode; all that there are if None.
+        limit: Largest file to write, in bytes: see `decoded_size`.
+
+    Raises:
+        UsageError: If there are no images or no such column, or the file would be larger than the
+            limit.
+        SourceError: If an image cannot be decoded, or the file is not as it was made.
+        OutputError: If the file cannot be written, or there is not enough space for it.
+    """
+    names = _image_columns(images, columns)
+    pictures = _pictures(images, names)
+    path = Path(cache) / f"{_key(pictures)}.pixels"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not _whole(path):
-                _write(path, pictures, decode, limit)
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():
+                _make(path, pictures, limit)
     except OSError as error:
         raise OutputError(
             "The decoded images cannot be written.",
             field=str(path),
             found=error.strerror or error,
-            remedy="Give a folder= that can be written and has the space, or decode each pair.",
+            remedy="Name a cache that can be written and has the space, or decode each time.",
         ) from error
+    return DecodedImages(images, path, names)
 
 
-def _whole(path: Path) -> bool:
-    if not path.exists():
-        return False
-    with path.open("rb") as file:
-        head = np.frombuffer(file.read(_HEAD * 8), np.int64)
-    return len(head) == _HEAD and head[0] == _MAGIC and head[1] == path.stat().st_size
+def decoded_size(images: Dataset, *, columns: Sequence[str] | None = None) -> int:
+    """Return how large a file `decoded` would make, in bytes; it reads headers only.
+
+    Args:
+        images: As `decoded` takes them.
+        columns: As `decoded` takes them.
+
+    Raises:
+        UsageError: If there are no images, or no such column.
+        SourceError: If a header cannot be read.
+    """
+    return _size(_index(_pictures(images, _image_columns(images, columns))))
 
 
-def _write(
-    path: Path, pictures: _Pictures, decode: Decode, limit: int
-) -> None:
-    index, size = pictures.index()
+def _image_columns(images: Dataset, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    from datasets import Image  # noqa: PLC0415 - who has a dataset has imported it
+
+    known = tuple(name for name, kind in images.features.items() if isinstance(kind, Image))
+    for name in wanted or ():
+        if name not in known:
+            raise catalog.unknown("image column", name, known)
+    names = known if wanted is None else tuple(dict.fromkeys(wanted))
+    if not names:
+        raise UsageError(
+            "There are no images to decode.",
+            field="columns",
+            found=", ".join(images.features),
+            expected="a column of images",
+            remedy='Load a config that has images: load_dataset(OUT, "images", split=s).',
+        )
+    return names
+
+
+def _pictures(images: Dataset, columns: tuple[str, ...]) -> list[_Picture]:
+    """Return the encoded pictures, one column after the other."""
+    found = []
+    for name in columns:
+        encoded = EncodedImages(images.data.table[name])
+        found += [_Picture(name, row, encoded.view(row)) for row in range(len(encoded))]
+    return found
+
+
+def _key(pictures: list[_Picture]) -> str:
+    decoder = f"Pillow {PIL.__version__} {PIL.features.version('jpg')}"
+    digest = hashlib.sha256(f"{_MAGIC} {decoder}".encode())
+    for column, _, view in pictures:
+        digest.update(f"\0{column} {'-' if view is None else len(view)}\0".encode())
+        digest.update(view or b"")
+    return digest.hexdigest()[:32]
+
+
+def _index(pictures: list[_Picture]) -> Index:
+    """Return the entries of the pictures, without checksums."""
+    index = np.zeros((len(pictures), _FIELDS), np.int64)
+    index[:, 1:4] = np.array([_shape(picture) for picture in pictures]).reshape(-1, 3)
+    sizes = index[:, 1:4].prod(axis=1)
+    index[:, 0] = _HEAD + index.nbytes + np.cumsum(sizes) - sizes
+    return index
+
+
+def _size(index: Index) -> int:
+    return int(_HEAD + index.nbytes + index[:, 1:4].prod(axis=1).sum())
+
+
+def _shape(picture: _Picture) -> tuple[int, int, int]:
+    if picture.view is None:
+        return 0, 0, 0
+    try:
+        header = probe(picture.view)
+    except ImageProblem as error:
+        raise _undecodable(picture, error) from error
+    return header.height, header.width, _RGB if picture.column == PHOTOGRAPH else 1
+
+
+def _make(path: Path, pictures: list[_Picture], limit: int) -> None:
+    index = _index(pictures)
+    size = _size(index)
     if size > limit:
         raise UsageError(
             "The decoded images are larger than allowed.",
             field="limit",
             found=f"{size:,} bytes",
             expected=f"at most {limit:,}",
-            remedy="Give a larger limit=, or decode each pair.",
+            remedy="Allow more with limit=, name fewer columns=, or decode each time.",
         )
-    part = path.with_suffix(".part")
-    with part.open("w+b") as file:
-        # A full disk is met here, as an error, and not at a write to the map, as a signal.
-        os.posix_fallocate(file.fileno(), 0, size)
-        data = np.memmap(file, np.uint8, "r+")
-        head = np.array([_MAGIC, size, len(index), *index.ravel()], np.int64)
-        data[: head.nbytes] = head.view(np.uint8)
-        _decode_all(data, index, pictures, decode)
-        data.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    # To begin with, so that nobody waits for what cannot end.
+    if size > shutil.disk_usage(path.parent).free:
+        raise OSError(errno.ENOSPC, f"{size:,} bytes: {os.strerror(errno.ENOSPC)}")
+    with publish(str(path)) as part, open(part, "wb") as file:
+        _decode_all(file.fileno(), index, pictures, size)
+        head = np.array([_MAGIC, size, len(index), isal_zlib.crc32(index)], np.int64)
+        file.write(head.tobytes() + index.tobytes())
 
 
-def _decode_all(
-    data: Pixels,
-    index: npt.NDArray[np.int64],
-    pictures: _Pictures,
-    decode: Decode,
-) -> None:
-    def fill(number: int) -> None:
-        name, row, view = pictures.views[number]
-        target = _picture(data, *index[number].tolist())
-        if view is None or target is None:
-            return
-        try:
-            pixels = decode(view) if name == IMAGE else np.asarray(opened(view))
-        except BROKEN as error:
-            raise _undecodable(name, row, error) from error
-        if pixels.shape != target.shape:
-            raise _undecodable(name, row, f"{pixels.shape} pixels where {target.shape} were stated")
-        target[:] = pixels
+def _decode_all(file: int, index: Index, pictures: list[_Picture], size: int) -> None:
+    """Write all pixels, and their checksums into the index."""
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for _ in pool.map(fill, range(len(index))):  # an error cancels what has not begun
-            pass
+    def fill(number: int) -> int:
+        entry, picture = index[number], pictures[number]
+        if picture.view is None:
+            return 0
+        pixels = _decode(picture)
+        expected = tuple(entry[1:4].tolist())
+        if (*pixels.shape, 1)[:3] != expected:
+            raise _undecodable(picture, f"{pixels.shape} pixels, {expected} in the header")
+        entry[4] = isal_zlib.crc32(pixels)
+        if os.pwrite(file, pixels.data, int(entry[0])) != pixels.nbytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return pixels.nbytes
+
+    workers = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    bar = tqdm(desc="decoding", total=size, unit="B", unit_scale=True, disable=None, leave=False)
+    with workers, bar:
+        for count in workers.map(fill, range(len(index))):  # an error cancels what has not begun
+            bar.update(count)
 
 
-def _shape(name: str, row: int, view: memoryview | None) -> tuple[int, int, int]:
-    if view is None:
-        return 0, 0, 0
+def _decode(picture: _Picture) -> Pixels:
+    view = picture.view or memoryview(b"")
     try:
+        if picture.column != PHOTOGRAPH:
+            return np.ascontiguousarray(decode_png(view))
         with opened(view) as image:
-            width, height = image.size
-            mode = image.mode
-    except BROKEN as error:
-        raise _undecodable(name, row, error) from error
-    if name == IMAGE:
-        return height, width, _RGB
-    if mode not in _INDEXED:
-        raise _undecodable(name, row, f"a mask of mode {mode}, where indices were expected")
-    return height, width, 1
+            return np.asarray(image.convert("RGB"))
+    except _BROKEN as error:
+        raise _undecodable(picture, error) from error
 
 
-def _undecodable(name: str, row: int, found: object) -> SourceError:
+def _undecodable(picture: _Picture, found: object) -> SourceError:
     return SourceError(
         "An image cannot be decoded.",
-        field=f"{name} of row {row}",
+        field=f"{picture.column} of row {picture.row}",
         found=found,
-        remedy="Convert the release anew, or set the row aside.",
+        remedy="Convert the release anew, or leave the column out with columns=.",
     )

@@ -9,12 +9,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 Get = Callable[[int], Any]
 
@@ -57,6 +60,46 @@ class Rows:
         return {name: get(place) for name, get in readers.items()}
 
 
+def row_reader(dataset: Dataset) -> Get:
+    """Return what gives the row of a place as ``dataset[place]`` does, in type too.
+
+    Without that, where the dataset has no format and all of its features are known here: the values
+    of others, as of images, are not those of the table.
+
+    Args:
+        dataset: May be filtered, shuffled or selected.
+
+    Returns:
+        Takes places from 0; the caller has checked that they are there.
+    """
+    form, table = dataset.format, dataset.data.table
+    plain = form["type"] is None and form["columns"] == table.column_names
+    if not plain or not _is_known(dict(dataset.features)):
+        return lambda place: dict(dataset[place])
+    rows = Rows(table)
+    # Without a public name: that of a filtered or shuffled dataset is the only way to its order.
+    indices = dataset._indices  # noqa: SLF001
+    if indices is None:
+        return rows.__getitem__
+    order = indices.column(0).to_numpy().data
+    return lambda place: rows[order[place]]
+
+
+def _is_known(feature: Any) -> bool:
+    """Tell whether a feature's values are what the table has, or lists and dicts of such."""
+    import datasets  # noqa: PLC0415 - who has a dataset has imported it
+
+    if isinstance(feature, dict):
+        return all(map(_is_known, feature.values()))
+    if isinstance(feature, list):
+        return _is_known(feature[0])
+    # Lists are `Sequence` up to `datasets` 3, and `List` since 4, where `Sequence` makes one.
+    lists = (datasets.Sequence, datasets.LargeList, getattr(datasets, "List", datasets.Sequence))
+    if isinstance(feature, lists):
+        return _is_known(feature.feature)
+    return isinstance(feature, (datasets.Value, datasets.ClassLabel))
+
+
 def reader(array: pa.Array) -> Reader:
     """Return how an array's values are read."""
     kind = array.type
@@ -89,7 +132,8 @@ def _one_by_one(one: Get) -> Reader:
 
 
 def _of_values(values: npt.NDArray[Any]) -> Reader:
-    return Reader(values.item, lambda start, stop: values[start:stop].tolist())
+    view = values.data  # gives Python numbers, and three times as fast as numpy
+    return Reader(view.__getitem__, lambda start, stop: view[start:stop].tolist())
 
 
 def _numbers(array: pa.Array) -> Reader:
@@ -101,21 +145,23 @@ def _flags(array: pa.Array) -> Reader:
     return _of_values(flags.to_numpy(zero_copy_only=False))
 
 
+def _edges_and_data(array: pa.Array) -> tuple[memoryview, memoryview]:
+    return offsets(array).data, memoryview(array.buffers()[2] or b"")
+
+
 def _bytes(array: pa.Array) -> Reader:
-    edge = offsets(array).item
-    data = memoryview(array.buffers()[2] or b"")
-    return _one_by_one(lambda place: bytes(data[edge(place) : edge(place + 1)]))
+    edge, data = _edges_and_data(array)
+    return _one_by_one(lambda place: bytes(data[edge[place] : edge[place + 1]]))
 
 
 def _texts(array: pa.Array) -> Reader:
-    edge = offsets(array).item
-    data = memoryview(array.buffers()[2] or b"")
-    return _one_by_one(lambda place: str(data[edge(place) : edge(place + 1)], "utf-8"))
+    edge, data = _edges_and_data(array)
+    return _one_by_one(lambda place: str(data[edge[place] : edge[place + 1]], "utf-8"))
 
 
 def _lists(array: pa.Array) -> Reader:
-    edge, items = offsets(array).item, reader(array.values).many
-    return _one_by_one(lambda place: items(edge(place), edge(place + 1)))
+    edge, items = offsets(array).data, reader(array.values).many
+    return _one_by_one(lambda place: items(edge[place], edge[place + 1]))
 
 
 def _fixed_lists(array: pa.Array) -> Reader:
