@@ -1,7 +1,7 @@
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,27 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
     Engine(workers=2).run(calls, found.__setitem__)
 
     assert {"0": 0, "1": 1, "2": 2} == found
+
+
+def test_a_call_blamed_for_another_is_done_after_all() -> None:
+    """A cluster takes all calls that a worker had been given for suspects when it dies."""
+    attempts: list[int] = []
+
+    def attempt(number: int) -> int:
+        attempts.append(number)
+        if number == 3 or (number == 2 and attempts.count(2) == 1):
+            raise BrokenExecutor
+        return number
+
+    done: dict[str, int] = {}
+    calls = {str(number): partial(attempt, number) for number in range(5)}
+    with pytest.raises(WorkerError) as caught:
+        Engine(Elsewhere(lambda: None)).run(calls, done.__setitem__)
+
+    assert caught.value.member == "3"
+    assert caught.value.found == "1 not done: 3"
+    assert done == {"0": 0, "1": 1, "2": 2, "4": 4}
+    assert attempts == [0, 1, 2, 3, 4, 2, 3]
 
 
 def test_calls_that_all_die_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
