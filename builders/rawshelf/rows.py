@@ -102,23 +102,15 @@ def _is_known(feature: Any) -> bool:
 
 def reader(array: pa.Array) -> Reader:
     """Return how an array's values are read."""
-    kind = array.type
-    for matches, make in _KINDS:
-        if matches(kind):
-            return _with_nulls(array, make(array))
-    return _one_by_one(lambda place: array[place].as_py())
+    make = _READERS.get(array.type.id)
+    if make is None:
+        return _one_by_one(lambda place: array[place].as_py())
+    return _with_nulls(array, make(array))
 
 
 def offsets(array: pa.Array) -> npt.NDArray[Any]:
     """Return where each value of a list, string or binary array begins, and where the last ends."""
-    return _fixed(array, np.int64 if _is_large(array.type) else np.int32, extra=1)
-
-
-def _is_large(kind: pa.DataType) -> bool:
-    return any(is_kind(kind) for is_kind in _LARGE)
-
-
-_LARGE = (pa.types.is_large_binary, pa.types.is_large_string, pa.types.is_large_list)
+    return _fixed(array, np.int64 if array.type.id in _LARGE else np.int32, extra=1)
 
 
 def _fixed(array: pa.Array, kind: npt.DTypeLike, extra: int = 0) -> npt.NDArray[Any]:
@@ -188,29 +180,23 @@ def _with_nulls(array: pa.Array, values: Reader) -> Reader:
     return _one_by_one(lambda place: one(place) if valid[place] else None)
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    # Half floats have no Python type, and Arrow's own has changed between its versions.
-    return bool(pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
-
-
-_KINDS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], Reader]], ...] = (
-    (_is_number, _numbers),
-    (pa.types.is_boolean, _flags),
-    (_is_text, _texts),
-    (_is_bytes, _bytes),
-    (_is_list, _lists),
-    (pa.types.is_fixed_size_list, _fixed_lists),
-    (pa.types.is_struct, _structs),
+_ITEM = pa.null()  # of types whose items do not matter
+# Without half floats: they have no Python type, and Arrow's own has changed between its versions.
+_NUMBERS = (
+    *(pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64()),
+    *(pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
 )
+_LARGE = {kind.id for kind in (pa.large_binary(), pa.large_string(), pa.large_list(_ITEM))}
+_READERS: dict[int, Callable[[pa.Array], Reader]] = {
+    kind.id: make
+    for make, kinds in (
+        (_numbers, _NUMBERS),
+        (_flags, (pa.bool_(),)),
+        (_texts, (pa.string(), pa.large_string())),
+        (_bytes, (pa.binary(), pa.large_binary())),
+        (_lists, (pa.list_(_ITEM), pa.large_list(_ITEM))),
+        (_fixed_lists, (pa.list_(_ITEM, 1),)),
+        (_structs, (pa.struct([]),)),
+    )
+    for kind in kinds
+}

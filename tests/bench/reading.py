@@ -134,20 +134,30 @@ def _pairs(folder: str) -> tuple[Any, Any]:
     return pairs, images
 
 
-def random_join(folder: str, count: int) -> Told:
-    """Take pairs at random through `rawshelf.join`, and read each byte of both photographs."""
+def random_join(folder: str, count: int, *, read: bool = False) -> Told:
+    """Take pairs at random through `rawshelf.join`, with both photographs' bytes."""
     import rawshelf  # noqa: PLC0415 - beside `datasets`
 
     rows = rawshelf.join(*_pairs(folder), decode=False)
-    return _taken(lambda i: _sides(rows[i], _length_read), len(rows), count)
+    length = _length_read if read else len
+    return _taken(lambda i: _sides(rows[i], length), len(rows), count)
 
 
-def random_transform(folder: str, count: int) -> Told:
-    """Take pairs at random through `with_transform`, and read each byte of both photographs."""
+def random_join_read(folder: str, count: int) -> Told:
+    """Do so, and read each byte once: what was not copied is not in the processor's cache."""
+    return random_join(folder, count, read=True)
+
+
+def random_transform(folder: str, count: int, *, read: bool = False) -> Told:
+    """Take pairs at random through `with_transform`, with both photographs' bytes."""
     rows = _transformed(folder, decode=False)
-    return _taken(
-        lambda i: _sides(rows[i], lambda image: _length_read(image["bytes"])), len(rows), count
-    )
+    length = _length_read if read else len
+    return _taken(lambda i: _sides(rows[i], lambda image: length(image["bytes"])), len(rows), count)
+
+
+def random_transform_read(folder: str, count: int) -> Told:
+    """Do so, and read each byte once."""
+    return random_transform(folder, count, read=True)
 
 
 def _transformed(folder: str, *, decode: bool) -> Any:
