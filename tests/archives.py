@@ -109,9 +109,10 @@ def _local(part: dict[str, int | bytes]) -> bytes:
 
 
 def _central(part: dict[str, int | bytes], mode: int) -> bytes:
-    name = bytes(part["name"])
-    rest = (len(name), 0, 0, 0, 0, mode << 16, part["offset"])
-    return struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 0x314, 20, *_fields(part), *rest) + name
+    name, extra = bytes(part["name"]), bytes(part["extra"])
+    rest = (len(name), len(extra), 0, 0, 0, mode << 16, part["offset"])
+    head = struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 0x314, 20, *_fields(part), *rest)
+    return head + name + extra
 
 
 def deflated(data: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pyarrow as pa
@@ -219,6 +220,20 @@ def test_error_of_an_earlier_batch_is_not_lost() -> None:
         add_more()
 
     assert "bad" == caught.value.member
+
+
+def test_no_thread_is_left_behind() -> None:
+    """A batch that is refused ends its thread, while the error and the documents are still held."""
+    documents = Documents(SHAPE, "the archive")
+    documents.add("bad", memoryview(b"{}"))
+    before = set(threading.enumerate())
+    with pytest.raises(AnnotationError) as caught:
+        documents.table()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+
+    assert "bad" == caught.value.member
+    assert before >= set(threading.enumerate())
 
 
 def test_deep_nesting_does_not_end_the_process() -> None:

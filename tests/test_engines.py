@@ -1,5 +1,3 @@
-import os
-import signal
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from functools import partial
@@ -12,6 +10,7 @@ from rawshelf.convert import convert
 from rawshelf.engines import Engine, refuse_other_tools, tools
 from rawshelf.errors import SourceError, WorkerError
 from tests.conftest import Conversion
+from tests.worker_calls import deadly, once, refused, written
 
 
 class Elsewhere(Executor):
@@ -30,34 +29,6 @@ class Elsewhere(Executor):
         except Exception as error:  # noqa: BLE001 - as an executor does
             future.set_exception(error)
         return future
-
-
-def written(folder: Path, number: int) -> int:
-    """Leave a trace of each attempt; number 3 kills the process."""
-    with (folder / str(number)).open("a") as file:
-        file.write("x")
-    if number == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def once(folder: Path, number: int) -> int:
-    """Kill the process where it is the first attempt at any number."""
-    try:
-        (folder / "died").touch(exist_ok=False)
-    except FileExistsError:
-        return number
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
-def deadly(number: int) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def refused() -> None:
-    raise SourceError("no", remedy="none")
 
 
 def test_a_call_that_kills_its_workers_is_named_and_the_others_are_done(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from rawshelf.cli import cli
 from rawshelf.convert import Options, convert
-from rawshelf.errors import OutputError, PredictionError
+from rawshelf.errors import MissingError, OutputError, PredictionError
 from rawshelf.imagenet_sketch import evaluation
 from rawshelf.imagenet_sketch import miniature as sketch
 from rawshelf.metrics.classification import macro, micro, ranks
@@ -181,6 +181,19 @@ def test_quality_of_other_images_is_refused(out: Path, tmp_path: Path) -> None:
         evaluation.read(str(tmp_path))
 
 
+def test_quality_without_one_of_its_files_is_refused(out: Path, tmp_path: Path) -> None:
+    """It is there, so that its figures are not left out in silence."""
+    for config in ("default", "quality"):
+        (source,) = (out / "data" / config).glob("*.parquet")
+        name = source.name.replace("of-00001", "of-00002") if config == "quality" else source.name
+        target = tmp_path / "data" / config / name
+        target.parent.mkdir(parents=True)
+        target.write_bytes(source.read_bytes())
+
+    with pytest.raises(MissingError, match="2 files"):
+        evaluation.read(str(tmp_path))
+
+
 def replaced(columns: Columns, name: str, value: Any) -> Columns:
     return {**columns, name: [value, *columns[name][1:]]}
 
@@ -196,6 +209,7 @@ def replaced(columns: Columns, name: str, value: Any) -> Columns:
         (lambda c: replaced(c, "labels", [1, 2, 3, 4, 1]), "different indices"),
         (lambda c: replaced(c, "labels", [1, 2]), "rows of 2 lengths"),
         (lambda c: replaced(c, "labels", None), "1 nulls"),
+        (lambda c: {**c, "labels": pa.array([[]] * len(c["labels"]), pa.list_(pa.int64()))}, ", 0"),
         (lambda c: {**c, "labels": [["a"]] * len(c["labels"])}, "whole numbers"),
         (lambda c: {"file_name": c["file_name"]}, "logits or labels"),
         (lambda c: {"labels": c["labels"]}, "expected: file_name"),

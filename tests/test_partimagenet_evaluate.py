@@ -18,7 +18,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from rawshelf.cli import cli
-from rawshelf.errors import MissingError, PredictionError
+from rawshelf.errors import MissingError, PredictionError, UsageError
 from rawshelf.partimagenet.export import export_coco
 from tests.repositories import convert_parts
 
@@ -231,11 +231,35 @@ def test_results_that_do_not_fit_are_refused(out: Path, tmp_path: Path) -> None:
         evaluate(out, tmp_path / "a.json", "--split", "none")
 
 
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("a.json", ("--discovery",)),
+        ("a.json", ("--mask", "part")),
+        ("a.npz", ("--boxes",)),
+        ("a.npz", ("--boxes", "--discovery")),
+    ],
+)
+def test_options_of_the_other_kind_are_refused(
+    name: str, option: tuple[str, ...], tmp_path: Path
+) -> None:
+    """They would change nothing."""
+    with pytest.raises(UsageError, match=f"found: {option[0]}"):
+        evaluate(tmp_path, tmp_path / name, *option)
+
+
 def test_text_names_the_conventions(out: Path, tmp_path: Path) -> None:
     """A reader sees whose definition each figure follows."""
     path = as_folder(masks(out, "seg", "part_mask"), tmp_path / "masks")
 
     text = CliRunner().invoke(cli, ["evaluate", "partimagenet", str(out), str(path)]).output
 
-    for expected in ("Compositor", "part-catseg", "WPS-SAM", "background counted", "fwIoU"):
+    for expected in (
+        "images, part masks",
+        "Compositor",
+        "part-catseg",
+        "WPS-SAM",
+        "background counted",
+        "fwIoU",
+    ):
         assert expected in text

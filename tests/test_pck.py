@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -183,6 +184,14 @@ def test_a_point_that_is_no_number_is_refused(value: float) -> None:
         pck(truth, predicted)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_point_beyond_all_squares_is_wrong() -> None:
+    """Without a warning: it is a number, and far away."""
+    truth, predicted = flat(random_pairs(1))
+
+    assert not correct(truth, np.full_like(predicted, 1e300), Protocol()).any()
+
+
 def test_another_number_of_points_is_refused() -> None:
     """One point too few, and points without a second coordinate."""
     truth, predicted = flat(random_pairs(1))
@@ -200,10 +209,16 @@ def test_another_number_of_points_is_refused() -> None:
         {"alpha": float("inf")},
         {"frame": "square"},
         {"size": 240},
+        {"size": -240},
+        {"frame": "squared", "size": 240},
+        {"side": "trg"},
+        {"threshold": "img"},
+        {"average": "pair"},
+        {"pool": "class"},
     ],
 )
-def test_rules_that_make_no_sense_are_refused(changes: dict[str, float]) -> None:
-    """No alpha, a frame without a size, a size without a frame."""
+def test_rules_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
+    """No alpha, a frame without a size, a size without a frame, a rule that there is not."""
     with pytest.raises(UsageError, match="cannot be computed"):
         protocol("dift", **changes)
 

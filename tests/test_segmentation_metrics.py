@@ -10,7 +10,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from rawshelf.errors import PredictionError
-from rawshelf.masks import confusion
+from rawshelf.masks import confusion, is_encoded
 from rawshelf.metrics.clustering import mutual_information, rand_index
 from rawshelf.metrics.instances import STATS, average_precision
 from rawshelf.metrics.segmentation import Background, query_scores, scores
@@ -224,6 +224,9 @@ def test_the_results_are_not_written_to(capsys: pytest.CaptureFixture[str]) -> N
         ([{**detection(0, 0, 1), "score": "0.5"}], "a finite number"),
         ([{**detection(0, 0, 1), "segmentation": [square(0, 0)]}], "compressed RLE"),
         ([{**detection(0, 0, 1), "segmentation": {"size": [9, 9], "counts": "1"}}], "of size"),
+        ([{**detection(0, 0, 1), "segmentation": {"size": 10, "counts": "1"}}], "of size"),
+        ([{**detection(0, 0, 1), "image_id": False}], "id of an image"),
+        ([{**detection(0, 0, 1), "score": True}], "a finite number"),
     ],
 )
 def test_results_of_another_kind_are_refused(results: Any, expected: str) -> None:
@@ -232,9 +235,45 @@ def test_results_of_another_kind_are_refused(results: Any, expected: str) -> Non
         average_precision(truth(), results)
 
 
+@pytest.mark.parametrize(
+    "counts", ["", "0", "01", "garbage!!", "S3\N{EURO SIGN}", "\0", "T31", "t", "oooooooooooooooo"]
+)
+def test_run_lengths_of_other_masks_are_refused(counts: str) -> None:
+    """Else pycocotools would take them, and read memory that no mask was written to."""
+    shape = {"size": [SIDE, SIDE], "counts": counts}
+
+    with pytest.raises(PredictionError, match="compressed RLE"):
+        average_precision(truth(), [{**detection(0, 0, 1), "segmentation": shape}])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_run_lengths_of_any_mask_are_taken(seed: int) -> None:
+    """Sparse and dense ones, and those of one value."""
+    rng = np.random.default_rng(seed)
+    mask = np.asfortranarray(rng.random((37, 53)) < seed / 4, np.uint8)
+
+    assert is_encoded(coco_mask.encode(mask)["counts"], 37, 53)
+    assert not is_encoded(coco_mask.encode(mask)["counts"], 37, 52)
+
+
+def test_what_else_a_result_has_does_not_matter() -> None:
+    """Neither the area of a box beside a mask, nor fields of captions and keypoints."""
+    plain = [{**detection(0, 0, 0.9)}, {**detection(5, 5, 0.7)}]
+    for each in plain:
+        del each["bbox"]
+    more = {"bbox": [0, 0, 9999, 9999], "caption": "head", "keypoints": [1, 2, 2]}
+
+    found = average_precision(truth(), plain)
+
+    assert found.stats["APs"] == 1
+    other = average_precision(truth(), [{**each, **more} for each in plain])
+    np.testing.assert_equal(other.stats, found.stats)
+    np.testing.assert_equal(other.categories, found.categories)
+
+
 def test_boxes_of_another_kind_are_refused() -> None:
     """A box has four finite numbers."""
-    for box in (None, [0, 0, 1], [0, 0, 1, float("nan")]):
+    for box in (None, [0, 0, 1], [0, 0, 1, float("nan")], [0, 0, -1, 1], [True] * 4):
         with pytest.raises(PredictionError, match="width, height"):
             average_precision(truth(), [{**detection(0, 0, 1), "bbox": box}], "bbox")
 

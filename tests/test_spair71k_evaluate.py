@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from rawshelf.cli import cli
-from rawshelf.errors import MissingError, PredictionError, RawshelfError, UsageError
-from rawshelf.metrics import predictions
-from rawshelf.metrics.pck import Protocol, pck
+from rawshelf.errors import MissingError, RawshelfError, UsageError
+from rawshelf.metrics.pck import Protocol
 from rawshelf.metrics.protocols import PRESETS
 from rawshelf.spair71k import evaluation
 from rawshelf.spair71k.baselines import BASELINES
@@ -27,8 +23,6 @@ from tests import pck_reference
 from tests.conftest import Conversion
 from tests.pck_reference import Pair, Side
 from tests.test_spair71k_rows import Row, rows
-
-Columns = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -121,135 +115,6 @@ def test_mean_by_hand(conversion: Conversion) -> None:
     )
 
 
-def parquet(path: Path, columns: Columns) -> Path:
-    pq.write_table(pa.table(columns), path)
-    return path
-
-
-def good(pair_rows: list[Row], key: str = "pair_id") -> Columns:
-    """Return the truth as predictions, the last pair first."""
-    rows = pair_rows[::-1]
-    points = [
-        [[float(x), float(y)] for x, y in zip(p["trg_x"], p["trg_y"], strict=True)]
-        for p in (row["keypoints"] for row in rows)
-    ]
-    return {key: [row[key] for row in rows], "points": points}
-
-
-def as_npz(path: Path, columns: Columns) -> Path:
-    flat = [point for points in columns["points"] for point in points]
-    offsets = np.cumsum([0, *map(len, columns["points"])])
-    keys = {key: np.array(columns[key]) for key in columns if key != "points"}
-    np.savez(path, points=np.array(flat, np.float32), offsets=offsets, **keys)  # type: ignore[arg-type]
-    return path
-
-
-@pytest.mark.parametrize("key", ["pair_id", "name"])
-@pytest.mark.parametrize("write", [parquet, as_npz])
-def test_predictions_are_found_by_their_key(
-    write: Callable[[Path, Columns], Path],
-    key: str,
-    conversion: Conversion,
-    pair_rows: list[Row],
-    tmp_path: Path,
-) -> None:
-    """The truth itself scores 100 in every cell, in either format and any order."""
-    path = write(tmp_path / ("p.npz" if write is as_npz else "p.parquet"), good(pair_rows, key))
-
-    found = figures(evaluate(conversion.out, path, "--split", "train", "--format", "json"))
-
-    assert 3 == len(found)
-    for table in found:
-        assert {100.0} == {each for each in table["predictions"].values() if each is not None}
-
-
-def without(columns: Columns, place: int) -> Columns:
-    return {name: [*values[:place], *values[place + 1 :]] for name, values in columns.items()}
-
-
-def changed(columns: Columns, name: str, value: Any) -> Columns:
-    return {**columns, name: [value, *columns[name][1:]]}
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (lambda c: without(c, 3), "1 predictions are missing"),
-        (lambda c: changed(c, "pair_id", c["pair_id"][1]), "more than once"),
-        (lambda c: changed(c, "pair_id", 999_999), "for nothing in this split"),
-        (lambda c: changed(c, "pair_id", None), "for nothing in this split"),
-        (lambda c: changed(c, "points", c["points"][0][1:]), "one for each keypoint"),
-        (lambda c: changed(c, "points", [*c["points"][0], [0.0, 0.0]]), "one for each keypoint"),
-        (lambda c: changed(c, "points", None), "1 nulls"),
-        (lambda c: changed(c, "points", [[1.0, 2.0, 3.0]]), "exactly two coordinates"),
-        (lambda c: changed(c, "points", [[np.nan, 2.0]] * len(c["points"][0])), "finite"),
-        (lambda c: {"points": c["points"]}, "pair_id or name"),
-        (lambda c: {"pair_id": c["pair_id"]}, "expected: points"),
-        (lambda c: {**c, "points": c["pair_id"]}, r"list of \[x, y\]"),
-        (lambda c: {**c, "pair_id": ["a"] * len(c["pair_id"])}, "not what it should be"),
-    ],
-)
-def test_predictions_that_do_not_fit_are_refused(
-    change: Callable[[Columns], Columns],
-    expected: str,
-    truth: Truth,
-    pair_rows: list[Row],
-    tmp_path: Path,
-) -> None:
-    """Each fault is named; nothing is scored."""
-    path = parquet(tmp_path / "p.parquet", change(good(pair_rows)))
-
-    with pytest.raises(PredictionError, match=expected):
-        pck(truth.pairs, evaluation.points(truth, predictions.read(str(path))))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"offsets": np.array([0, 1])},
-        {"offsets": np.array([[0, 1]])},
-        {"offsets": np.array([0.5])},
-        {"points": np.zeros((4, 3))},
-        {"points": np.array(["a", "b"])},
-        {"pair_id": np.zeros((2, 2), int)},
-    ],
-)
-def test_arrays_that_do_not_fit_are_refused(
-    change: Columns, truth: Truth, pair_rows: list[Row], tmp_path: Path
-) -> None:
-    """Shapes and kinds are checked before anything is computed."""
-    whole = dict(np.load(as_npz(tmp_path / "a.npz", good(pair_rows))))
-    np.savez(tmp_path / "b.npz", **{**whole, **change})
-
-    with pytest.raises(PredictionError, match="not what it should be"):
-        evaluation.points(truth, predictions.read(str(tmp_path / "b.npz")))
-
-
-@pytest.mark.parametrize("name", ["none.parquet", "none.npz", "text.parquet", "text.npz"])
-def test_a_file_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
-    """No traceback for a wrong path, or another kind of file."""
-    if name.startswith("text"):
-        (tmp_path / name).write_text("pair_id,x,y\n")
-
-    with pytest.raises(PredictionError, match="cannot be read"):
-        predictions.read(str(tmp_path / name))
-
-
-def test_a_model_may_be_a_function(truth: Truth, pair_rows: list[Row]) -> None:
-    """It gets rows in any order; its points are checked like those of a file."""
-
-    def model(row: Mapping[str, Any]) -> list[tuple[float, float]]:
-        return list(zip(row["keypoints"]["trg_x"], row["keypoints"]["trg_y"], strict=True))
-
-    found = evaluation.predict(truth, pair_rows[::-1], model)
-
-    np.testing.assert_array_equal(truth.pairs.trg, found)
-    with pytest.raises(PredictionError, match="missing"):
-        evaluation.predict(truth, pair_rows[1:], model)
-    with pytest.raises(PredictionError, match="one for each keypoint"):
-        evaluation.predict(truth, pair_rows, lambda row: model(row)[1:])
-
-
 def test_breakdowns_by_hand(truth: Truth, pair_rows: list[Row]) -> None:
     """Each cell is the PCK of the pairs with that code, and where asked easy in all else."""
     factors = evaluation.FACTORS
@@ -286,6 +151,8 @@ def test_reverse_exchanges_source_and_target(conversion: Conversion) -> None:
     for name, value in there.items():
         other = {"source": "target", "target": "source"}.get(name.split()[-1], "")
         assert value == back[f"{name.split()[0]} {other}" if other else name]
+    option = figures(evaluate(*out, "--protocol", "dift", "--reverse"))[0]["identity"]
+    assert back == option != there
 
 
 def test_single_rules_can_be_changed(conversion: Conversion) -> None:
@@ -297,6 +164,15 @@ def test_single_rules_can_be_changed(conversion: Conversion) -> None:
     assert "PCK at 0.2" in text
     assert "distance <= 0.2 of the target's box, original pixels" in text
     assert "changed from Junyi42/GeoAware-SC" in text
+
+
+def test_published_rows_stand_beside_their_like_only(conversion: Conversion) -> None:
+    """The paper's figures are of the test split, at 0.1, of the box."""
+    out = conversion.out, "--baseline", "identity"
+
+    assert "CNNGeo [paper]" in evaluate(*out)
+    for other in (("--split", "train"), ("--alpha", "0.05"), ("--threshold", "image")):
+        assert "[paper]" not in evaluate(*out, *other)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +196,9 @@ def test_every_format_has_every_protocol(kind: str, expected: str, conversion: C
         ((), UsageError, "predictions or a baseline"),
         (("p.parquet", "--baseline", "box"), UsageError, "not both"),
         (("--baseline", "box", "--alpha", "-1"), UsageError, "above 0"),
-        (("--baseline", "box", "--split", "trn"), MissingError, "trn"),
+        (("--baseline", "box", "--split", "trn"), MissingError, "splits test, train, validation"),
+        (("--baseline", "box", "--split", "*"), MissingError, "splits test, train, validation"),
+        (("--baseline", "box", "--all-protocols", "--protocol", "dift"), UsageError, "single one"),
     ],
 )
 def test_wrong_usage_is_explained(

@@ -17,11 +17,10 @@ from PIL import Image
 from rawshelf.cli import cli
 from rawshelf.convert import Options, Result, convert
 from rawshelf.documents import Documents
-from rawshelf.miniature import pack_tar
 from rawshelf.spair71k import law
 from rawshelf.spair71k.annotations import IMAGE_SHAPE, Checker, ImageArrays, image_arrays
 from rawshelf.spair71k.columns import CATEGORY
-from tests.fakes.spair71k import real_test_annotations, real_test_split
+from tests.fakes.spair71k import real_test_annotations
 from tests.fakes.spair71k_tables import OCCLUSION, PAIRS, TRUNCATION, VIEWPOINT
 from tests.test_spair71k_rows import Row, image_document, pair_document, rebuilt, rows
 
@@ -70,11 +69,10 @@ def fragments(spair: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def test_split(spair: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
-    folder = tmp_path_factory.mktemp("real")
-    raw = pack_tar(real_test_split(spair), folder / "SPair-71k.tar.gz", wrapper="SPair-71k")
+def test_split(real_test_tar: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    out = tmp_path_factory.mktemp("real") / "out"
     options = Options(configs=CONFIGS, allow_missing=True)
-    return Converted(folder / "out", convert("spair71k", str(raw), str(folder / "out"), options))
+    return Converted(out, convert("spair71k", str(real_test_tar), str(out), options))
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,8 @@ HOSTILE = {
     "invalid UTF-8": entry(b"a\xff", b"data"),
     "traversal": entry("../a", b"data"),
     "traversing prefix": entry("a", b"data", prefix=b".."),
+    "prefix without a magic": entry("a", b"data", prefix=b"d", magic=b""),
+    "prefix under another magic": entry("a", b"data", prefix=b"d", magic=b"ustar  \0"),
     "absolute": entry("/a", b"data"),
     "drive": entry("C:/a", b"data"),
     "backslash": entry("C:\\a", b"data"),

@@ -138,7 +138,9 @@ def test_a_folder_without_a_manifest_is_told(tmp_path: Path) -> None:
         verify_folder(str(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 10**5, "[]", '{"format": 2}', '{"format": 1}'], ids=len
+)
 def test_a_manifest_of_another_format_is_told(text: str, tmp_path: Path) -> None:
     """Never a traceback."""
     (tmp_path / "manifest.json").write_text(text)

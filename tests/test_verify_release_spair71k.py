@@ -11,7 +11,7 @@ from rawshelf.claims import Verdict
 from rawshelf.miniature import pack_tar, pack_zip
 from rawshelf.spair71k import miniature
 from rawshelf.verification import Verification, verify_release
-from tests.fakes.spair71k import DEFECTS, real_test_split
+from tests.fakes.spair71k import DEFECTS
 from tests.verifying import Place, Sound, contradictions, flip_in_zip, places
 
 NAME = "spair71k"
@@ -277,10 +277,8 @@ def test_a_flipped_bit_in_a_compressed_tar_is_told(sound: Sound, tmp_path: Path)
 
 
 @pytest.fixture(scope="module")
-def real_split(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Verification:
-    raw = tmp_path_factory.mktemp("real") / "SPair-71k.tar"
-    members = real_test_split(real / "spair71k")
-    return verify_release(NAME, str(pack_tar(members, raw, gzip=False, wrapper="SPair-71k")))
+def real_split(real_test_tar: Path) -> Verification:
+    return verify_release(NAME, str(real_test_tar))
 
 
 def test_real_test_split_agrees_cell_by_cell(real_split: Verification) -> None:

@@ -136,6 +136,9 @@ HOSTILE = {
     "junk in front": b"PK\3\4 self-extracting" + zipped(A),
     "directory size lies": zipped(A)[:-10] + struct.pack("<I", 1 << 30) + zipped(A)[-6:],
     "directory offset lies": zipped(A)[:-6] + struct.pack("<I", 1 << 30) + zipped(A)[-2:],
+    "fewer entries than stated": zipped(A, B)[:-12] + b"\3\0" + zipped(A, B)[-10:],
+    "more entries than stated": zipped(A, B)[:-12] + b"\1\0" + zipped(A, B)[-10:],
+    "comment cut": zipped(A, B, comment=b"a comment")[:-1],
     "junk in the directory": zipped(A).replace(b"PK\1\2", b"PK\1\3"),
 }
 
@@ -150,6 +153,29 @@ def test_refuses_hostile_zip(tmp_path: Path, evil: str) -> None:
 def test_names_what_cannot_be_read(tmp_path: Path, evil: str) -> None:
     """An unknown compression or encryption is named."""
     assert "compression" == refusal(tmp_path, HOSTILE[evil]).field
+
+
+def test_an_entry_that_swallows_the_next_is_noticed(tmp_path: Path) -> None:
+    """A damaged length within the directory never makes a member vanish."""
+    content = bytearray(zipped(A, B))
+    length = 46 + len(B.name)  # of the second entry, taken for the first one's comment
+    content[content.index(b"PK\1\2") + 32] = length
+
+    assert "number of entries" == refusal(tmp_path, bytes(content)).field
+
+
+@pytest.mark.parametrize("stated", [3, 70_000])
+def test_entries_of_a_large_zip_are_counted(tmp_path: Path, stated: int) -> None:
+    """Where the end has 64-bit fields, theirs is the number that counts."""
+    content = zipped(A, B)
+    body, end = content[:-22], content[-22:]
+    size, offset = struct.unpack("<II", end[12:20])
+    large = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, stated, stated, size, offset)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, len(body), 1)
+
+    error = refusal(tmp_path, body + large + locator + end)
+
+    assert (2, stated) == (error.found, error.expected)
 
 
 def test_ratio_limit(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ _REMEDY = "Restore this file from the published release."
 
 @dataclass
 class Documents:
-    """Collects the documents of one kind and parses them in batches, in a thread of its own.
+    """Collects the documents of one kind and parses them in batches, each in another thread.
 
     Attributes:
         shape: The documents' schema. A field declared non-nullable must have a value in every
@@ -50,7 +50,6 @@ class Documents:
     _waiting: list[bytes] = field(default_factory=list)
     _bytes: int = 0
     _tables: list[pa.Table] = field(default_factory=list)
-    _parser: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _parsed: Future[pa.Table] | None = None
 
     def add(self, name: str, data: memoryview) -> bytes:
@@ -86,7 +85,6 @@ class Documents:
         """
         self._parse()
         self._collect()
-        self._parser.shutdown()
         tables, self._tables = self._tables, []
         return pa.concat_tables([_named(self.shape.empty_table(), []), *tables])
 
@@ -96,7 +94,9 @@ class Documents:
         if self._waiting:
             documents, self._waiting, self._bytes = self._waiting, [], 0
             names, self._names = self._names, []
-            self._parsed = self._parser.submit(self._read_batch, names, documents)
+            parser = ThreadPoolExecutor(1)
+            self._parsed = parser.submit(self._read_batch, names, documents)
+            parser.shutdown(wait=False)  # the thread ends with the batch, also after an error
 
     def _collect(self) -> None:
         if self._parsed is not None:

@@ -30,7 +30,7 @@ def parse_manifest(text: bytes, place: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise unreadable(str(error), place) from error
     if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
         other = found.get("format") if isinstance(found, dict) else type(found).__name__
@@ -69,7 +69,7 @@ def assets_of(manifest: Mapping[str, Any], place: str) -> dict[str, tuple[int, s
             str(asset["path"]): (int(asset["bytes"]), str(asset["sha256"]))
             for asset in manifest.get("assets", ())
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise unreadable(f"assets that are no list of pictures ({error})", place) from error
     strange = [path for path in assets if not _ASSET.fullmatch(path)]
     if strange:

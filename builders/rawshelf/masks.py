@@ -37,6 +37,11 @@ FARTHEST = 100_000.0
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3  # colour types of PNG whose samples are indices
 _BITS = 8
+# Of COCO's compressed run lengths: the code of 0, the number of codes, and how many groups of five
+# bits a length may take, more than any photograph has pixels.
+_LOWEST = ord("0")
+_CODES = 64
+_GROUPS = 8
 _LEVEL = 6
 # The golden ratio's fractional part: multiples of it spread evenly over the circle of hues.
 _GOLDEN = 0.618033988749895
@@ -69,15 +74,41 @@ def draw(polygons: Sequence[Polygon], height: int, width: int) -> Mask | None:
     return paint([polygons], [1], height=height, width=width, background=0).mask
 
 
+def is_encoded(counts: str | bytes, height: int, width: int) -> bool:
+    """Tell whether compressed run lengths are COCO's, and those of just a mask of this size.
+
+    pycocotools itself does not ask: for fewer pixels it gives what the memory held before.
+
+    >>> is_encoded("04", 2, 2), is_encoded("03", 2, 2), is_encoded("p", 2, 2)
+    (True, False, False)
+    """
+    codes = np.frombuffer(counts.encode() if isinstance(counts, str) else counts, np.uint8)
+    if not len(codes) or codes.min() < _LOWEST or codes.max() >= _LOWEST + _CODES:
+        return False
+    ends = np.flatnonzero((codes - _LOWEST) & 0x20 == 0)
+    if not len(ends) or ends[-1] != len(codes) - 1 or np.diff(ends, prepend=-1).max() > _GROUPS:
+        return False
+    lengths = _lengths(codes.tobytes())
+    return bool(lengths.min() >= 0) and int(lengths.sum()) == height * width
+
+
 def _runs(counts: bytes) -> tuple[list[int], list[int]]:
     """Return where the runs of ones begin and end, from COCO's compressed run lengths.
 
+    Reading them here rather than through `decode` spares a mask as large as the image per polygon.
+    """
+    edges = np.cumsum(_lengths(counts)).tolist()
+    return edges[::2], edges[1::2]
+
+
+def _lengths(counts: bytes) -> Counts:
+    """Return the lengths of runs, of zeros first, from COCO's compressed form.
+
     Pixels are counted down the columns. Every run length, from the fourth on as the difference to
     the one before the last, is stored in groups of five bits, lowest first; bit 5 says that more
-    follow, bit 4 of the last one is the sign (`rleToString` in cocoapi's maskApi.c). Reading
-    them here rather than through `decode` spares a mask as large as the image per polygon.
+    follow, bit 4 of the last one is the sign (`rleToString` in cocoapi's maskApi.c).
     """
-    codes = np.frombuffer(counts, np.uint8).astype(np.int64) - ord("0")
+    codes = np.frombuffer(counts, np.uint8).astype(np.int64) - _LOWEST
     last = np.flatnonzero(codes & 0x20 == 0)
     first = np.concatenate([[0], last[:-1] + 1])
     groups = last - first + 1
@@ -86,8 +117,7 @@ def _runs(counts: bytes) -> tuple[list[int], list[int]]:
     lengths -= np.where(codes[last] & 0x10, 1 << (5 * groups), 0)
     for start in (1, 2):
         lengths[start::2] = np.cumsum(lengths[start::2])
-    edges = np.cumsum(lengths).tolist()
-    return edges[::2], edges[1::2]
+    return np.asarray(lengths)
 
 
 class Painted(NamedTuple):

@@ -41,8 +41,15 @@ class ShardRecord:
             KeyError: If the rows of its row groups are not among the values.
             TypeError: If the values are none of a record.
         """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"{values!r:.40} in place of a shard")
         aside = tuple(Quarantined(**row) for row in values.get("set_aside", ()))
-        return cls(**{**values, "groups": tuple(values["groups"]), "set_aside": aside})
+        found = cls(**{**values, "groups": tuple(values["groups"]), "set_aside": aside})
+        texts = (found.path, found.config, found.split, found.sha256)
+        counts = (found.rows, found.bytes, *found.groups)
+        if not all(isinstance(text, str) for text in texts) or {*map(type, counts)} != {int}:
+            raise TypeError(f"{found.path!r:.200} with numbers for texts, or texts for numbers")
+        return found
 
     def to_json(self) -> dict[str, object]:
         """Return the record as plain JSON values; rows set aside only where there are any."""

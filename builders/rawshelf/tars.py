@@ -24,6 +24,7 @@ from rawshelf.members import RAW, Blob, Guard, Member, read_errors
 
 BLOCK = 512
 CHUNK = 4 << 20
+_LARGEST_PIECE = 64 << 20  # bytes to read at once, or as many as are there already
 _SHORTEST_RUN = 8  # below that, numpy costs more than it saves
 _SPACES_FOR_CHECKSUM = 8 * 32
 _ADLER_MODULUS = 65_521
@@ -34,6 +35,7 @@ _PAX_SIZE = re.compile(r"[0-9]{1,18}")
 _REMEDY = "Fetch the archive again: it is cut short or damaged."
 
 _KIND = 156
+_USTAR = b"ustar\0"
 _FOLDER, _REGULAR = b"5", (b"0", b"\0")
 _LONG_NAME, _PAX, _PAX_GLOBAL = b"L", b"x", b"g"
 _KINDS = {
@@ -226,9 +228,12 @@ class TarStream:
         if name is not None:
             return name
         name = _text(raw[:100])
-        if raw[257:263] == b"ustar\0" and raw[345]:
-            return f"{_text(raw[345:500])}/{name}"
-        return name
+        if not raw[345]:
+            return name
+        if raw[257:263] != _USTAR:
+            # Some readers would put what stands there in front of the name, others would not.
+            raise self._damaged(name, "magic", raw[257:265], f"{_USTAR!r}, as it has a prefix")
+        return f"{_text(raw[345:500])}/{name}"
 
     def _size(self, raw: bytes) -> int:
         size, stated = _number(raw[124:136]), self._pax.pop("size", None)
@@ -282,7 +287,9 @@ class TarStream:
 
     def _fill(self, size: int, name: str) -> None:
         rest = self._buffer[self._position :]
-        more = self._read(max(CHUNK, size - len(rest)), name)
+        # Piece by piece, so that a size that lies costs no more memory than what is really there.
+        piece = min(size - len(rest), max(_LARGEST_PIECE, len(rest)))
+        more = self._read(max(CHUNK, piece), name)
         if not more:
             raise self.guard.refuse(
                 "The archive ends in the middle.",

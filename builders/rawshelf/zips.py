@@ -6,6 +6,7 @@ and deflated regular files are accepted.
 
 from __future__ import annotations
 
+import io
 import stat
 import struct
 import unicodedata
@@ -18,6 +19,13 @@ from rawshelf.members import DEFLATED, STORED, Blob, Guard, Member, printable, r
 
 LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")
 LOCAL_MAGIC = b"PK\x03\x04"
+_END, _END_MAGIC = struct.Struct("<4s4H2LH"), b"PK\x05\x06"
+_LONGEST_COMMENT = (1 << 16) - 1
+# The end of a zip with 64-bit fields; where it lies is said by the locator between both ends.
+_LARGE_END, _LARGE_END_MAGIC = struct.Struct("<4sQ2H2L4Q"), b"PK\x06\x06"
+_LARGE_LOCATOR = 20  # bytes
+_IN_LARGE_END = 0xFFFF
+_LONGEST_END = _LARGE_END.size + _LARGE_LOCATOR + _END.size + _LONGEST_COMMENT
 # Encryption of any kind (bits 0, 6, 13) and patches (bit 5).
 _ENCRYPTED, _STATED_AFTER_DATA, _UTF8 = 0x2061, 0x8, 0x800
 _IN_ZIP64_FIELD = 0xFFFFFFFF
@@ -35,6 +43,7 @@ def list_zip(file: IO[bytes], guard: Guard, container: str) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(file) as archive:
             entries, end = archive.infolist(), archive.start_dir
+        _check_end(file, len(entries), guard)
     except read_errors(zipfile.BadZipFile, struct.error, OverflowError) as error:
         raise guard.refuse(
             "The zip has no readable central directory.",
@@ -47,6 +56,42 @@ def list_zip(file: IO[bytes], guard: Guard, container: str) -> Iterator[Member]:
         member = _member(entry, guard, container)
         if member is not None:
             yield member
+
+
+def _check_end(file: IO[bytes], entries: int, guard: Guard) -> None:
+    """Compare the number of entries read with the number stated at the end.
+
+    `zipfile` does not: where a damaged length lets an entry swallow those behind it, it goes on.
+    """
+    size = file.seek(0, io.SEEK_END)
+    start = file.seek(max(0, size - _LONGEST_END))
+    tail = file.read()
+    place = tail.rfind(_END_MAGIC)
+    fields = _END.unpack_from(tail, place)
+    stated, comment = fields[4], fields[7]
+    if len(tail) - place - _END.size < comment:
+        raise guard.refuse(
+            "The zip is cut short within the comment at its end.",
+            "(end)",
+            found=f"{size} bytes",
+            expected=f"{start + place + _END.size + comment} bytes",
+            remedy=_REMEDY,
+        )
+    large = place - _LARGE_END.size - _LARGE_LOCATOR
+    modulus = 1 << 16  # also the number of tools that know no 64-bit fields
+    if large >= 0 and tail[large : large + 4] == _LARGE_END_MAGIC:
+        stated, modulus = _LARGE_END.unpack_from(tail, large)[7], 1 << 64
+    elif stated == _IN_LARGE_END:
+        return
+    if (entries - stated) % modulus:
+        raise guard.refuse(
+            "The zip's central directory holds another number of entries than its end states.",
+            "(central directory)",
+            field="number of entries",
+            found=entries,
+            expected=stated,
+            remedy=_REMEDY,
+        )
 
 
 def _member(entry: zipfile.ZipInfo, guard: Guard, container: str) -> Member | None:

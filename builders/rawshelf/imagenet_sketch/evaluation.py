@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rawshelf.errors import MissingError, OutputError
+from rawshelf.errors import OutputError
 from rawshelf.imagenet_sketch.columns import LABEL
 from rawshelf.metrics import classification, conversion, predictions
 from rawshelf.metrics.classification import Bools, Ints
@@ -43,7 +43,7 @@ def read(out: str) -> Truth:
     """Read the labels of a conversion.
 
     Raises:
-        MissingError: If the conversion has no config ``default``.
+        MissingError: If the conversion has no config ``default``, or lacks a file of either.
         OutputError: If a file cannot be read, or ``quality`` is about other images.
     """
     table = conversion.columns(out, "default", SPLIT, ("file_name", "label"))
@@ -60,10 +60,9 @@ def read(out: str) -> Truth:
 
 def _quality(out: str, names: pa.Array) -> tuple[Bools, Bools] | tuple[None, None]:
     """Return which images are constant and which are copies, if the conversion says so."""
-    try:
-        table = conversion.columns(out, "quality", SPLIT, ("quality_of", "is_constant", "copy_of"))
-    except MissingError:
+    if SPLIT not in conversion.splits(out, "quality"):
         return None, None
+    table = conversion.columns(out, "quality", SPLIT, ("quality_of", "is_constant", "copy_of"))
     if predictions.whole(table["quality_of"]) != names:
         raise OutputError(
             "The configs default and quality are not about the same images in the same order.",
@@ -130,9 +129,9 @@ def _matrix(given: Predictions, name: str) -> npt.NDArray[Any]:
         except TypeError as error:
             raise given.wrong(name, error, expected) from error
         lengths = np.unique(np.diff(offsets))
-        if len(lengths) != 1:
+        if len(lengths) > 1:
             raise given.wrong(name, f"rows of {len(lengths)} lengths", expected)
-        column = numbers.reshape(-1, int(lengths[0]))
+        column = numbers.reshape(len(column), int(lengths.sum()))
     if column.ndim != _WIDE or column.dtype.kind not in "fiu" or not column.shape[1]:
         raise given.wrong(name, f"{column.dtype} of shape {column.shape}", expected)
     return column

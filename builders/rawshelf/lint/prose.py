@@ -19,7 +19,7 @@ from rawshelf.lint.matter import CARD
 from rawshelf.lint.repository import Repository
 
 # The Hub's template says "[More Information Needed]"; the other is what templating engines leave.
-_PLACEHOLDER = re.compile(r"\[More Information Needed\]|\{\{\s*[\w. |]+\s*\}\}", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\[More Information Needed\]|\{\{[\w.\s|]+\}\}", re.IGNORECASE)
 _LOCAL = re.compile(r"/(home|Users|tmp|mnt|root|data|scratch)/|[A-Za-z]:[\\/]|file:|~/")
 # GitHub's anchors, which the Hub follows: lower case, punctuation dropped, spaces to dashes.
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")

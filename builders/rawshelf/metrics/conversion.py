@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from rawshelf.errors import MissingError, OutputError
 
 _BATCH = 64
+_SHARD = re.compile(r"(?P<split>\w+)-\d{5}-of-(?P<count>\d{5})\.parquet")
 
 
 def columns(out: str, config: str, split: str, names: Sequence[str]) -> pa.Table:
@@ -40,21 +41,36 @@ def batches(out: str, config: str, split: str, names: Sequence[str]) -> Iterator
             raise _damaged(path, str(error)) from error
 
 
+def splits(out: str, config: str) -> dict[str, list[str]]:
+    """Return a config's splits with their files in order; empty if it is not there."""
+    folder = os.path.join(out, "data", config)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    found: dict[str, list[str]] = {}
+    for match in filter(None, map(_SHARD.fullmatch, names)):
+        found.setdefault(match["split"], []).append(os.path.join(folder, match.string))
+    return found
+
+
 def shards(out: str, config: str, split: str) -> list[str]:
     """Return a split's files in order, none of them missing."""
-    pattern = os.path.join(glob.escape(out), "data", config, f"{split}-*-of-*.parquet")
-    paths = sorted(glob.glob(pattern))
-    total = int(paths[0].removesuffix(".parquet").rpartition("-")[2]) if paths else None
+    there = splits(out, config)
+    paths = there.get(split, [])
+    total = _count(paths[0]) if paths else None
     if total != len(paths):
+        others = f"splits {', '.join(there)}" if there else "no such config"
         raise MissingError(
             "The conversion does not hold what is to be evaluated on.",
             archive=out,
             member=f"data/{config}/{split}-*.parquet",
-            found=f"{len(paths)} files",
-            expected=f"{total} files" if total else "the split's files",
-            remedy="Convert the release first, with this config: rawshelf convert NAME RAW OUT.",
+            found=f"{len(paths)} files" if paths else others,
+            expected=f"{total} files" if paths else "the split's files",
+            remedy="Name a split that is there, or convert the release with this config.",
         )
     return paths
+
+
+def _count(path: str) -> int:
+    return int(path.removesuffix(".parquet").rpartition("-")[2])
 
 
 def _read(path: str, names: Sequence[str]) -> pa.Table:

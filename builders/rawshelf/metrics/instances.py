@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import io
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from rawshelf.errors import PredictionError
-from rawshelf.masks import is_drawable
+from rawshelf.masks import is_drawable, is_encoded
 
 Json = dict[str, Any]
 Kind = Literal["segm", "bbox"]
@@ -65,8 +65,8 @@ def average_precision(
         expected = COCO()
         expected.dataset = document
         expected.createIndex()
-        # pycocotools itself takes no empty list, and writes into the one that it is given.
-        found = expected.loadRes(copy.deepcopy(results)) if results else _nothing(document)
+        # pycocotools itself takes no empty list.
+        found = expected.loadRes(_needed(results, kind)) if results else _nothing(document)
         evaluation = COCOeval(expected, found, kind)
         evaluation.evaluate()
         evaluation.accumulate()
@@ -80,6 +80,16 @@ def average_precision(
     }
     stats = {name: _told(value) for name, value in zip(STATS, evaluation.stats, strict=True)}
     return Precision(stats, by_category, undrawable)
+
+
+def _needed(results: Any, kind: Kind) -> list[Json]:
+    """Return results with what the evaluation needs, and no more.
+
+    pycocotools takes any list for one of captions or keypoints if the first entry has such a field,
+    takes the area of a mask from a box that stands beside it, and writes into what it is given.
+    """
+    names = ("image_id", "category_id", "score", _SHAPES[kind])
+    return [{name: each[name] for name in names} for each in results]
 
 
 def _nothing(document: Json) -> COCO:
@@ -148,32 +158,40 @@ def _problem(
     if not _known(each.get("category_id"), categories):
         return "category_id", "the id of a category"
     score = each.get("score")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not np.isfinite(score):
+    if not _is_finite(score):
         return "score", "a finite number"
     if kind == "bbox":
         return None if _is_box(each.get("bbox")) else ("bbox", "[x, y, width, height]")
-    size = list(images[each["image_id"]])
-    right = _is_encoded(each.get("segmentation"), size)
-    return None if right else ("segmentation", f"a compressed RLE of size {size}")
+    size = images[each["image_id"]]
+    right = _is_mask(each.get("segmentation"), size)
+    return None if right else ("segmentation", f"a compressed RLE of size {list(size)}")
 
 
 def _known(key: object, known: Mapping[Any, object] | set[Any]) -> bool:
-    return isinstance(key, int) and key in known
+    return isinstance(key, int) and not isinstance(key, bool) and key in known
+
+
+def _is_finite(number: object) -> bool:
+    return (
+        isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+    )
 
 
 def _is_box(box: object) -> bool:
     return (
         isinstance(box, Sequence)
         and len(box) == _BOX
-        and all(isinstance(side, int | float) and np.isfinite(side) for side in box)
+        and all(_is_finite(side) for side in box)
+        and min(box[2:]) >= 0
     )
 
 
-def _is_encoded(shape: object, size: list[int]) -> bool:
+def _is_mask(shape: object, size: tuple[int, int]) -> bool:
     return (
         isinstance(shape, dict)
         and isinstance(shape.get("counts"), str | bytes)
-        and list(shape.get("size") or ()) == size
+        and shape.get("size") in (size, list(size))
+        and is_encoded(shape["counts"], *size)
     )
 
 

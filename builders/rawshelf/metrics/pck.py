@@ -11,7 +11,7 @@ here, its rounding is not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -67,11 +67,15 @@ class Protocol:
         """Refuse what cannot be computed.
 
         Raises:
-            UsageError: If `alpha` is not above 0, or a frame has no size.
+            UsageError: If `alpha` is not above 0, a frame has no size, or a rule is unknown.
         """
+        for name, hint in get_type_hints(Protocol).items():
+            known = get_args(hint)
+            if known and getattr(self, name) not in known:
+                _refuse(name, getattr(self, name), f"one of {', '.join(known)}")
         if not 0 < self.alpha < np.inf:
             _refuse("alpha", self.alpha, "a finite number above 0")
-        if (self.size > 0) != (self.frame != "original"):
+        if self.size < 0 or (self.size > 0) != (self.frame != "original"):
             _refuse("size", self.size, "pixels above 0 for a resized frame, 0 for the original")
 
     def describe(self) -> str:
@@ -188,7 +192,8 @@ def correct(pairs: Pairs, points: Floats, protocol: Protocol) -> Bools:
     _check(pairs, points)
     owner = pairs.owner
     apart = (points - pairs.trg) * scales(pairs.trg_size, protocol)[owner]
-    squared = (apart**2).sum(axis=1)
+    with np.errstate(over="ignore"):  # inf is as wrong as it is far
+        squared = (apart**2).sum(axis=1)
     limit = (protocol.alpha * _lengths(pairs, protocol)[owner]) ** 2
     tie = np.abs(squared - limit) <= TIE * limit
     if protocol.strict:

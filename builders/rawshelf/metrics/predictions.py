@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,18 @@ Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.floating] | npt.NDArray[np.integer]
 
 _SHOWN = 3
+# What numpy raises for files that are none, damaged, encrypted or packed in an unknown way.
+_UNREADABLE = (
+    OSError,
+    TypeError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+    pa.ArrowException,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +68,10 @@ class Predictions:
         column = self.columns[name]
         if isinstance(column, np.ndarray) and column.ndim != 1:
             raise self.wrong(name, f"an array of shape {column.shape}", "one value per prediction")
-        return column if isinstance(column, pa.Array) else pa.array(column)
+        try:
+            return column if isinstance(column, pa.Array) else pa.array(column)
+        except pa.ArrowException as error:
+            raise self.wrong(name, column.dtype, "whole numbers or text") from error
 
     def wrong(self, field: str, found: object, expected: str) -> PredictionError:
         """Build the error for a column of another kind than it should be."""
@@ -76,11 +93,10 @@ def read(path: str) -> Predictions:
     """
     try:
         if path.endswith(".npz"):
-            with np.load(path, allow_pickle=False) as file:
-                return Predictions(path, {name: file[name] for name in file.files})
+            return Predictions(path, _arrays(path))
         table = pq.read_table(path)
         columns = {name: whole(table[name]) for name in table.column_names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
+    except _UNREADABLE as error:
         raise PredictionError(
             "The predictions cannot be read.",
             archive=path,
@@ -89,6 +105,19 @@ def read(path: str) -> Predictions:
             remedy="Check the path, or write the predictions again.",
         ) from error
     return Predictions(path, columns)
+
+
+def _arrays(path: str) -> dict[str, npt.NDArray[Any]]:
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        msg = "one array without a name, as in an .npy file"
+        raise TypeError(msg)
+    with loaded as file:
+        arrays = {name: np.asarray(file[name]) for name in file.files}
+    # Arrow takes this machine's byte order only.
+    return {
+        name: each.astype(each.dtype.newbyteorder("="), copy=False) for name, each in arrays.items()
+    }
 
 
 def whole(column: pa.ChunkedArray) -> pa.Array:

@@ -12,7 +12,12 @@ Cell = str | int | float | None
 FORMATS = ("text", "json", "latex", "markdown")
 _NOTHING = "-"
 _GAP = 2
-_SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"}
+_SPECIAL = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+}
 
 
 @dataclass(frozen=True)
@@ -129,9 +134,14 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 def _markdown(table: Table) -> str:
     names = ["", *(" ".join(filter(None, column)) for column in table.columns)]
     rule = ["---", *("---:" for _ in table.columns)]
-    lines = [f"| {' | '.join(row)} |" for row in (names, rule, *_grid(table))]
+    lines = [_bars(row) for row in (names, rule, *_grid(table))]
     notes = [f"\n{note}" for note in table.notes]
     return "\n".join([f"**{table.title}**", "", *lines, *notes])
+
+
+def _bars(cells: Sequence[str]) -> str:
+    escaped = (cell.replace("|", r"\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
 
 
 def _latex(table: Table) -> str:

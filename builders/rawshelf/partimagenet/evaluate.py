@@ -11,7 +11,7 @@ from typing import Any
 import click
 import orjson
 
-from rawshelf.errors import MissingError, PredictionError
+from rawshelf.errors import MissingError, PredictionError, UsageError
 from rawshelf.metrics import clustering, segmentation
 from rawshelf.metrics.instances import STATS, average_precision
 from rawshelf.metrics.segmentation import BACKGROUNDS
@@ -28,9 +28,12 @@ _QUERIES = (
     "figures differ where parts overlap"
 )
 _CLUSTERS = (
-    "all pixels of all images, background included, as in pdiscoformer (ananthu-aniraj, c39f415); "
+    "all pixels of all images, background included, as in pdiscoformer (ananthu-aniraj, f039c15); "
     "it lets the lower category id win where parts overlap"
 )
+
+
+_PART = "part"
 
 
 @click.command("partimagenet")
@@ -38,9 +41,7 @@ _CLUSTERS = (
 @click.argument("given", metavar="PREDICTIONS")
 @click.option("--config", type=click.Choice(KINDS), default=SEG, show_default=True)
 @click.option("--split", default="test", show_default=True)
-@click.option(
-    "--mask", type=click.Choice(list(TARGETS)), default="part", show_default=True, help="Of what."
-)
+@click.option("--mask", type=click.Choice(list(TARGETS)), show_default=_PART, help="Of what.")
 @click.option("--discovery", is_flag=True, help="Labels are clusters without names: NMI and ARI.")
 @click.option("--boxes", is_flag=True, help="Instances: overlap of boxes instead of masks.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="text", show_default=True)
@@ -49,7 +50,7 @@ def command(
     given: str,
     config: str,
     split: str,
-    mask: str,
+    mask: str | None,
     kind: str,
     *,
     discovery: bool,
@@ -65,14 +66,27 @@ def command(
     """
     where = f"PartImageNet {config}, {split}"
     if given.endswith(".json"):
+        _refuse_options("instances", mask=mask is not None, discovery=discovery)
         shown = _instances(out, given, config, split, where, boxes=boxes)
     else:
-        target = TARGETS[mask]
+        _refuse_options("masks", boxes=boxes)
+        kind_of_mask = mask or _PART
+        target = TARGETS[kind_of_mask]
         classes = evaluation.ANY_LABEL if discovery else 0
         found = evaluation.judge(out, config, split, target, evaluation.read(given), classes)
-        about = f"{where}, {len(found.images):,} images, {mask} masks"
+        about = f"{where}, {len(found.images):,} images, {kind_of_mask} masks"
         shown = [_clusters(found, about)] if discovery else _semantic(found, target, about)
     click.echo(render(shown, kind))
+
+
+def _refuse_options(what: str, **given: bool) -> None:
+    names = ", ".join(f"--{name}" for name, each in given.items() if each)
+    if names:
+        raise UsageError(
+            f"There is no such choice for predicted {what}.",
+            found=names,
+            remedy="Leave it out; COCO results are instances, everything else is masks.",
+        )
 
 
 def _semantic(found: Judged, target: Target, about: str) -> list[Table]:

@@ -31,8 +31,7 @@ def _choices(field: str) -> click.Choice[str]:
     "--protocol",
     "preset",
     type=click.Choice(list(PRESETS)),
-    default=DEFAULT,
-    show_default=True,
+    show_default=DEFAULT,
     help="Whose rules; the options below change single ones.",
 )
 @click.option("--all-protocols", is_flag=True, help="One row for each published evaluator.")
@@ -45,13 +44,18 @@ def _choices(field: str) -> click.Choice[str]:
 @click.option("--pool", type=_choices("pool"), help="Over all pairs, or over categories.")
 @click.option("--frame", type=_choices("frame"), help="Pixels to measure in.")
 @click.option("--size", type=int, help="Size of a resized frame.")
+@click.option(
+    "--reverse/--not-reverse",
+    default=None,
+    help="Whether source and target of truncation and occlusion are exchanged in breakdowns.",
+)
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="text", show_default=True)
 def command(
     out: str,
     given: str | None,
     split: str,
     baseline: str | None,
-    preset: str,
+    preset: str | None,
     kind: str,
     *,
     all_protocols: bool,
@@ -64,7 +68,14 @@ def command(
     n x 2) and offsets (where each pair's points begin, and the end). Points are pixels of the
     original target image, counted from 0, in the order of keypoints.id.
     """
-    names = list(PRESETS) if all_protocols else [preset]
+    if all_protocols and preset:
+        raise UsageError(
+            "All protocols are asked for, and a single one.",
+            field="--protocol",
+            found=preset,
+            remedy="Leave out --protocol or --all-protocols.",
+        )
+    names = list(PRESETS) if all_protocols else [preset or DEFAULT]
     rules = {name: protocol(name, **changes) for name in names}
     truth = evaluation.read(out, split)
     predicted = _source(truth, out, given, baseline)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from rawshelf.errors import PredictionError
 from rawshelf.metrics import conversion, predictions
 from rawshelf.metrics.pck import Floats, Ints, Pairs
 from rawshelf.metrics.predictions import Predictions
@@ -101,8 +103,8 @@ def points(truth: Truth, given: Predictions) -> Floats:
         Float64 (points, 2).
 
     Raises:
-        PredictionError: If a column or a pair is missing, a pair is given twice, or one has more
-            or fewer points than keypoints.
+        PredictionError: If a column or a pair is missing, a pair is given twice, one has more
+            or fewer points than keypoints, or a point is no finite number.
     """
     key = given.one_of(*KEYS)
     offsets, flat = _lists(given, given.one_of("points"))
@@ -119,7 +121,18 @@ def points(truth: Truth, given: Predictions) -> Floats:
             f"{np.diff(offsets)[order][row]} points",
             f"{truth.pairs.counts[row]} points, one for each keypoint",
         )
-    return flat[predictions.gather(offsets, order)]
+    flat = flat[predictions.gather(offsets, order)]
+    finite = np.isfinite(flat).all(axis=1)
+    if not finite.all():
+        worst = int(np.argmin(finite))
+        row = int(truth.pairs.owner[worst])
+        raise given.wrong(
+            f"point {worst - int(truth.pairs.offsets[row])} (counted from 0) "
+            f"of {key} {expected[row].as_py()}",
+            flat[worst].tolist(),
+            "finite numbers; a point far away counts as wrong",
+        )
+    return flat
 
 
 def _lists(given: Predictions, name: str) -> tuple[Ints, Floats]:
@@ -139,7 +152,7 @@ def _lists(given: Predictions, name: str) -> tuple[Ints, Floats]:
 
 
 def _npz_lists(given: Predictions, name: str, column: Any) -> tuple[Ints, Floats]:
-    offsets = np.asarray(given.columns[given.one_of("offsets")])
+    offsets: npt.NDArray[Any] = np.asarray(given.columns[given.one_of("offsets")])
     if (
         column.ndim != len(_SIDES)
         or column.shape[1] != len(_SIDES)
@@ -147,7 +160,13 @@ def _npz_lists(given: Predictions, name: str, column: Any) -> tuple[Ints, Floats
     ):
         raise given.wrong(name, f"{column.dtype} of shape {column.shape}", "floats, (points, 2)")
     good = offsets.ndim == 1 and offsets.dtype.kind in "iu" and len(offsets)
-    if not good or offsets[0] != 0 or offsets[-1] != len(column) or (np.diff(offsets) < 0).any():
+    # Unsigned differences are never below 0.
+    if (
+        not good
+        or offsets[0] != 0
+        or offsets[-1] != len(column)
+        or (offsets[1:] < offsets[:-1]).any()
+    ):
         raise given.wrong(
             "offsets",
             f"{offsets.dtype} of shape {offsets.shape}",
@@ -174,14 +193,34 @@ def predict(
         Float64 (points, 2), in the order of the truth.
 
     Raises:
-        PredictionError: If the rows are not those of the truth, or points are more or fewer.
+        PredictionError: If the rows are not those of the truth, or points are more or fewer, of
+            another shape, or no finite numbers.
     """
     found: list[int] = []
     given: list[Floats] = []
     for row in rows:
-        found.append(row["pair_id"])
-        given.append(np.asarray(model(row), np.float64).reshape(-1, 2))
+        found.append(row[Predictions("the rows", row).one_of("pair_id")])
+        given.append(_answer(model(row), found[-1]))
     offsets = np.concatenate([[0], np.cumsum([len(each) for each in given])]).astype(np.int64)
     flat = predictions.stacked(given)
     columns = {"pair_id": np.asarray(found, np.int64), "points": flat, "offsets": offsets}
     return points(truth, Predictions("the model", columns))
+
+
+def _answer(said: Any, pair_id: int) -> Floats:
+    try:
+        answer = np.asarray(said, np.float64)
+        shown = f"an array of shape {answer.shape}"
+    except (TypeError, ValueError, RuntimeError) as error:  # torch raises the last
+        answer, shown = np.empty(1), str(error)
+    if not answer.size:
+        return np.empty((0, 2))
+    if answer.ndim != len(_SIDES) or answer.shape[1] != len(_SIDES):
+        raise PredictionError(
+            "The model's answer is not what it should be.",
+            field=f"points of pair_id {pair_id}",
+            found=shown,
+            expected="x and y of each keypoint, (n, 2)",
+            remedy="Return an array or a list on the CPU, one point for each keypoint.",
+        )
+    return answer

@@ -6,6 +6,7 @@ Nothing here uses the code that reads the release.
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -292,17 +293,18 @@ def _octagon(box: Box, inset: int) -> list[tuple[int, int]]:
     ]
 
 
-def voc_palette() -> list[int]:
+@cache
+def voc_palette() -> tuple[int, ...]:
     """Return the colours of PASCAL VOC masks: the bits of an index, spread over red, green, blue.
 
     >>> voc_palette()[3:9]
-    [128, 0, 0, 0, 128, 0]
+    (128, 0, 0, 0, 128, 0)
     """
     palette = [0] * 768
     for index in range(256):
         for bit in range(8):
             palette[3 * index + bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
-    return palette
+    return tuple(palette)
 
 
 def members(

@@ -75,7 +75,7 @@ def by_difficulty(truth: Truth, results: Sequence[Result], notes: Sequence[str] 
         for each in results
     ]
     about = list(notes)
-    if truth.split == published.SPLIT and all(r.protocol.alpha == published.ALPHA for r in results):
+    if truth.split == published.SPLIT and all(_as_published(each.protocol) for each in results):
         rows += _published()
         about.append(f"[paper] are the rows of {published.SOURCE}")
     return Table(
@@ -106,6 +106,10 @@ def by_category(truth: Truth, results: Sequence[Result]) -> Table:
     )
     columns = (*(("", name) for name in release.CATEGORIES), _ALL)
     return Table(_title(truth, results, "by category"), columns, rows)
+
+
+def _as_published(protocol: Protocol) -> bool:
+    return protocol.alpha == published.ALPHA and protocol.threshold == "box"
 
 
 def _title(truth: Truth, results: Sequence[Result], how: str) -> str:
