@@ -32,9 +32,11 @@ from rawshelf import catalog  # noqa: E402
 from rawshelf.convert import Options, Result, convert  # noqa: E402
 from rawshelf.demo import write_release  # noqa: E402
 from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
+from rawshelf.partimagenet import miniature as parts_miniature  # noqa: E402
 from rawshelf.preview.page import write_page  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
 from tests import browser as browsers  # noqa: E402
+from tests.fakes.partimagenet import FEW  # noqa: E402
 from tests.fakes.spair71k import real_test_split  # noqa: E402
 from tests.faults import COLLECTED, rows_of  # noqa: E402
 from tests.repositories import convert_parts, convert_sketch, finely_cut  # noqa: E402
@@ -177,6 +179,18 @@ def repositories(
         "imagenet_sketch": convert_sketch(tmp_path_factory.mktemp("sketch")),
         "partimagenet": convert_parts(tmp_path_factory.mktemp("parts")),
     }
+
+
+@pytest.fixture(scope="session")
+def few_seg() -> dict[str, bytes]:
+    """Return a small Seg release, by member."""
+    return dict(parts_miniature.members(wnids=FEW, side=64))
+
+
+@pytest.fixture(scope="session")
+def few_ood() -> dict[str, bytes]:
+    """Return a small OOD release, by member."""
+    return dict(parts_miniature.ood_members(wnids=FEW, side=64))
 
 
 @pytest.fixture(scope="session")

@@ -205,6 +205,15 @@ def test_terms_are_those_of_the_card(card: dict[str, Any], expected: str) -> Non
     assert expected in croissant.describe({"dataset": "spair71k", "files": []}, card)["license"]
 
 
+@pytest.mark.parametrize(
+    ("tags", "expected"), [(None, []), (3, []), ("a", []), ([1, "a", None], ["a"])]
+)
+def test_tags_of_any_kind(tags: object, expected: list[str]) -> None:
+    """Keywords are the tags that are texts."""
+    described = croissant.describe({"dataset": "spair71k", "files": []}, {"tags": tags})
+    assert expected == described["keywords"]
+
+
 def test_the_command_prints_or_writes(conversion: Conversion, tmp_path: Path) -> None:
     """Both give the same JSON."""
     runner, folder = CliRunner(), str(conversion.out)

@@ -30,6 +30,7 @@ from rawshelf.partimagenet.miniature_classes import CLASSES, OOD_ORDER, PARTS, S
 from rawshelf.partimagenet.miniature_scenes import part_colour
 from tests.fakes.partimagenet import (
     ANNOTATIONS,
+    FEW,
     IMAGES,
     OOD_LAYOUTS,
     SEG_LAYOUTS,
@@ -42,7 +43,6 @@ from tests.fakes.partimagenet import (
 
 Files = dict[str, bytes]
 
-FEW = ("n02422699", "n02492035", "n02099601", "n02835271")  # two of train, one of val and test
 TRAINING = f"{TOP}/annotations/train/train.json"
 
 
@@ -54,16 +54,6 @@ def miniature() -> Files:
 @pytest.fixture(scope="module")
 def ood_miniature() -> Files:
     return dict(ood_members())
-
-
-@pytest.fixture(scope="module")
-def few_seg() -> Files:
-    return dict(members(wnids=FEW, side=64))
-
-
-@pytest.fixture(scope="module")
-def few_ood() -> Files:
-    return dict(ood_members(wnids=FEW, side=64))
 
 
 def _pixels(content: bytes) -> NDArray[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from rawshelf.partimagenet.miniature import TOP, Document, members, ood_members
+from rawshelf.partimagenet.miniature import TOP, Document
 from tests.fakes.partimagenet import (
     OOD_DEFECTS,
     SEG_DEFECTS,
@@ -18,18 +18,7 @@ from tests.fakes.partimagenet import (
 
 Files = dict[str, bytes]
 
-FEW = ("n02422699", "n02492035", "n02099601", "n02835271")  # two of train, one of val and test
 TRAINING = f"{TOP}/annotations/train/train.json"
-
-
-@pytest.fixture(scope="module")
-def few_seg() -> Files:
-    return dict(members(wnids=FEW, side=64))
-
-
-@pytest.fixture(scope="module")
-def few_ood() -> Files:
-    return dict(ood_members(wnids=FEW, side=64))
 
 
 @pytest.mark.parametrize("defect", SEG_DEFECTS)

@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -131,9 +132,9 @@ def test_a_read_only_output_is_refused(miniature_tar: Path, repository_root: Pat
     code = (
         "import os, sys; os.setgid(65534); os.setuid(65534); from rawshelf.cli import main; main()"
     )
-    shutil.rmtree("/tmp/rawshelf-read-only", ignore_errors=True)  # noqa: S108 - readable by all
-    folder = Path("/tmp/rawshelf-read-only")  # noqa: S108
-    folder.mkdir(mode=0o755)
+    # Not below pytest's own folder, which other users may not enter.
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
     try:
         raw = shutil.copy(miniature_tar, folder / "raw.tar.gz")
         (folder / "out").mkdir(mode=0o555)

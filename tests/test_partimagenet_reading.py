@@ -447,6 +447,24 @@ def test_an_image_in_two_splits_is_a_difference(tmp_path: Path) -> None:
     assert ["train, test"] == [d.found for d in found.job.report.differences if d.field == "split"]
 
 
+def test_what_no_row_holds_is_told(tmp_path: Path) -> None:
+    """Objects of images without parts, of unknown classes, and further keys are not lost unsaid."""
+    name = "PartImageNet/annotations/train_whole/train.json"
+    coco = json.loads(SEG[name])
+    lost = coco["annotations"][0]["image_id"]
+    for image in coco["images"]:
+        if image["id"] == lost:
+            image["file_name"] = "n02422699_999999.JPEG"
+    coco["categories"][coco["annotations"][1]["category_id"]]["name"] = "animal"
+    coco["info"] = {"year": 2022}
+    files = {**SEG, name: json.dumps(coco).encode()}
+    raw = pack_zip(iter(files.items()), tmp_path / "raw.zip")
+    notes = "\n".join(read(raw, tmp_path / "work", ("seg_annotations",)).job.report.notes)
+    assert f"seg train: not converted: info of {name}" in notes
+    assert "seg train: 1 annotations of whole objects, of images without parts" in notes
+    assert "annotations of whole objects are of no known class: category is null" in notes
+
+
 IMAGE = {"id": 0, "file_name": "n02422699_1.JPEG", "width": 30, "height": 20}
 GOOD = {
     "id": 0,
@@ -481,6 +499,16 @@ def test_spelling_of_json_does_not_matter(indent: int | None) -> None:
     assert [{**entry, "raw": None} for entry in entries] == parsed(data)
 
 
+def test_a_list_of_the_same_name_within_another_object_does_not_count() -> None:
+    """Only the document's own list of annotations is read."""
+    document = {"info": {"annotations": [GOOD]}, "images": [IMAGE], "categories": []}
+    assert [] == parsed(json.dumps(document | {"annotations": []}).encode())
+    entries = [GOOD | {"id": 5}]
+    assert [5] == [
+        row["id"] for row in parsed(json.dumps(document | {"annotations": entries}).encode())
+    ]
+
+
 def test_windows_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the text is cut into pieces does not matter, not even in text that misleads."""
     odd = GOOD | {"id": 1, "note": "},{ ] }]", "nested": [{"a": [{}, {}]}, {"b": "}, {"}]}
@@ -501,6 +529,10 @@ def test_windows_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> N
         ({"area": None}, "area", None),
         ({"area": "large"}, "area", None),
         ({"iscrowd": True}, "iscrowd", None),
+        ({"area": 2**53 + 1}, "area", None),
+        ({"area": 10**400, "note": 1}, "area", None),
+        ({"bbox": [2**60, 0, 1, 1]}, "bbox", None),
+        ({"segmentation": [[2**70, 0, 1, 1, 1, 1]]}, "segmentation", []),
     ],
 )
 def test_what_fits_no_column_is_kept_raw(change: dict[str, Any], column: str, value: Any) -> None:
@@ -522,6 +554,9 @@ def test_what_fits_no_column_is_kept_raw(change: dict[str, Any], column: str, va
         (coco_text(images=[IMAGE, IMAGE]), "images/*/id", "0 2 times"),
         (coco_text(images=[IMAGE | {"width": None}]), "images/0/width", "None"),
         (coco_text(images={}), "images", "no such list"),
+        (coco_text(GOOD, categories=[{"id": [1]}]), "categories/0/id", "[1]"),
+        (coco_text(GOOD, categories=[{"name": "x"}]), "categories/0/id", "no such key"),
+        (coco_text(GOOD, categories=[{"id": 3}, {"id": 3}]), "categories/*/id", "3 2 times"),
         (b"[]", None, "list"),
         (b"\xef\xbb\xbf" + coco_text(GOOD), None, "BOM"),
         (coco_text(GOOD)[:-40], None, "line 1"),

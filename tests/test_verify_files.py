@@ -140,7 +140,9 @@ def test_a_folder_without_a_manifest_is_told(tmp_path: Path) -> None:
         verify_folder(str(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 10**5, "[]", '{"format": 2}', '{"format": 1}'], ids=len
+)
 @pytest.mark.fault(39)
 def test_a_manifest_of_another_format_is_told(text: str, tmp_path: Path) -> None:
     """Never a traceback."""
@@ -152,6 +154,18 @@ def test_a_manifest_of_another_format_is_told(text: str, tmp_path: Path) -> None
 
 def _remote(me: Desk, name: str = REPO) -> Remote:
     return Remote(name, api=me.api(), retry=me.retry)
+
+
+@pytest.mark.parametrize("field", ["dataset", "tools", "counts", "files", "report", "card"])
+def test_a_field_of_another_type_is_told(field: str, out: Path) -> None:
+    """Whoever reads it later may rely on it."""
+    manifest = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps({**manifest, field: 5}))
+
+    with pytest.raises(OutputError) as caught:
+        verify_folder(str(out))
+
+    assert caught.value.found == f"{field} of another type, int"
 
 
 def test_a_repository_agrees_with_its_manifest(me: Desk, conversion: Conversion) -> None:

@@ -21,15 +21,30 @@ if TYPE_CHECKING:
     from rawshelf.errors import RawshelfError
     from rawshelf.keypoints import points
     from rawshelf.loading import load
+    from rawshelf.pixels import DecodedImages, decoded, decoded_size
     from rawshelf.streaming import stream
     from rawshelf.views import JoinedPairs, join
 
-__all__ = ["JoinedPairs", "RawshelfError", "join", "load", "names", "points", "stream"]
+__all__ = [
+    "DecodedImages",
+    "JoinedPairs",
+    "RawshelfError",
+    "decoded",
+    "decoded_size",
+    "join",
+    "load",
+    "names",
+    "points",
+    "stream",
+]
 
 # No public name may be that of a module: importing `rawshelf.convert` binds the module here.
 _HOMES = {
+    "DecodedImages": "rawshelf.pixels",
     "JoinedPairs": "rawshelf.views",
     "RawshelfError": "rawshelf.errors",
+    "decoded": "rawshelf.pixels",
+    "decoded_size": "rawshelf.pixels",
     "join": "rawshelf.views",
     "load": "rawshelf.loading",
     "points": "rawshelf.keypoints",

@@ -138,8 +138,14 @@ def _about(dataset: Dataset, card: Mapping[str, Any]) -> Json:
         "license": _licence(dataset, card),
         "citeAs": citation.strip(),
         "creator": [{"@type": "sc:Person", "name": name} for name in _authors(citation)],
-        "keywords": list(card.get("tags", [])),
+        "keywords": _tags(card),
     }
+
+
+def _tags(card: Mapping[str, Any]) -> list[str]:
+    # Authored by hand, and a card of an earlier build may have been edited.
+    tags = card.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
 def _licence(dataset: Dataset, card: Mapping[str, Any]) -> str:

@@ -14,6 +14,18 @@ MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 1
 ASSETS = "assets"
 
+_SHAPE = {
+    "dataset": str,
+    "input": dict,
+    "published": list,
+    "tools": dict,
+    "counts": list,
+    "files": list,
+    "report": dict,
+    "card": dict,
+    "assets": list,
+}
+_REPORTED = {"missing": list, "quarantine": list}
 _SHARD = re.compile(r"data/\w+/\w+-\d{5}-of-\d{5}\.parquet")
 _ASSET = re.compile(rf"{ASSETS}/[\w-]+\.png")
 
@@ -35,7 +47,15 @@ def parse_manifest(text: bytes, place: str) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("format") != MANIFEST_FORMAT:
         other = found.get("format") if isinstance(found, dict) else type(found).__name__
         raise unreadable(f"format {other}", place)
+    _refuse_other_types(found, _SHAPE, place)
+    _refuse_other_types(found.get("report", {}), _REPORTED, place)
     return found
+
+
+def _refuse_other_types(found: Mapping[str, Any], shape: Mapping[str, type], place: str) -> None:
+    for name, kind in shape.items():
+        if name in found and not isinstance(found[name], kind):
+            raise unreadable(f"{name} of another type, {type(found[name]).__name__}", place)
 
 
 def shards_of(manifest: Mapping[str, Any], place: str) -> list[ShardRecord]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import PIL.Image
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rawshelf.encoded import EncodedImages, opened
 from rawshelf.errors import UsageError
+from rawshelf.pixels import DecodedImages
+from rawshelf.rows import row_reader
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,44 +28,10 @@ _REMEDY = (
 )
 
 
-class EncodedImages:
-    """An image column of a memory-mapped dataset as views of its bytes."""
-
-    def __init__(self, column: pa.ChunkedArray) -> None:
-        """Find out where each image's bytes lie; none are read."""
-        chunks = [chunk for chunk in column.chunks if len(chunk)]
-        self._data = [memoryview(chunk.field("bytes").buffers()[2] or b"") for chunk in chunks]
-        self._offsets = [_offsets(chunk.field("bytes")) for chunk in chunks]
-        self._valid = np.concatenate([_valid(chunk) for chunk in chunks] or [np.empty(0, bool)])
-        lengths = [len(chunk) for chunk in chunks]
-        self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-    def view(self, row: int) -> memoryview | None:
-        """Return the bytes of one image, or None where the row has none."""
-        if not self._valid[row]:
-            return None
-        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
-        place = row - int(self._starts[chunk])
-        start, stop = self._offsets[chunk][place : place + 2]
-        return self._data[chunk][start:stop]
-
-
-def _offsets(values: pa.Array) -> npt.NDArray[Any]:
-    """Return where each value begins and ends; an Arrow scalar would be a copy of the bytes."""
-    kind = np.int64 if pa.types.is_large_binary(values.type) else np.int32
-    found = np.frombuffer(values.buffers()[1], kind)
-    return found[values.offset : values.offset + len(values) + 1]
-
-
-def _valid(chunk: pa.StructArray) -> npt.NDArray[np.bool_]:
-    good = pc.and_(chunk.is_valid(), chunk.field("bytes").is_valid())
-    return np.asarray(good.to_numpy(zero_copy_only=False), bool)
-
-
 class JoinedPairs(Sequence[dict[str, Any]]):
     """Rows of ``pairs`` with both images and both masks, by index; see `join`."""
 
-    def __init__(self, pairs: Dataset, images: Dataset, *, decode: bool) -> None:
+    def __init__(self, pairs: Dataset, images: Dataset | DecodedImages, *, decode: bool) -> None:
         """Check that the two belong together.
 
         Raises:
@@ -71,9 +40,16 @@ class JoinedPairs(Sequence[dict[str, Any]]):
         self.pairs = pairs
         self.images = images
         self.decode = decode
-        table = images.data.table
-        self._columns = {name: EncodedImages(table[name]) for name in PICTURES}
+        encoded = images.images if isinstance(images, DecodedImages) else images
+        table = encoded.data.table
         self._index = {side: _checked_index(pairs, table, side) for side in SIDES}
+        self._row_of = row_reader(pairs)
+        self._pictures = [
+            (f"{side}_{name}", self._index[side], self._reader(table, name))
+            for side in SIDES
+            for name in PICTURES
+            if name in table.column_names
+        ]
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the two datasets, which pickle as paths, and none of the bytes."""
@@ -88,28 +64,39 @@ class JoinedPairs(Sequence[dict[str, Any]]):
         if isinstance(index, slice):
             return [self._row(row) for row in range(*index.indices(len(self)))]
         if isinstance(index, (list, np.ndarray)):
-            return [self._row(int(row)) for row in index]
-        return self._row(int(index))
+            return [self._row(row) for row in index]
+        return self._row(index)
 
     def __getitems__(self, indices: list[int]) -> list[dict[str, Any]]:
         """Return several rows, as torch's DataLoader asks for them."""
         return [self._row(index) for index in indices]
 
     def _row(self, index: int) -> dict[str, Any]:
-        row: dict[str, Any] = dict(self.pairs[index])
-        for side in SIDES:
-            place = int(self._index[side][index])
-            for name in PICTURES:
-                row[f"{side}_{name}"] = self._picture(name, place)
+        place, count = operator.index(index), len(self)
+        if not -count <= place < count:
+            raise IndexError(f"row {place} of {count}")
+        place %= count
+        row: dict[str, Any] = self._row_of(place)
+        for key, leads_to, picture in self._pictures:
+            image = int(leads_to[place])
+            row[key] = None if image < 0 else picture(image)
         return row
 
-    def _picture(self, name: str, row: int) -> Any:
-        view = None if row < 0 else self._columns[name].view(row)
-        if view is None or not self.decode:
-            return view
-        image = PIL.Image.open(pa.BufferReader(pa.py_buffer(view)))
-        image.load()
-        return image
+    def _reader(self, table: pa.Table, name: str) -> Callable[[int], Any]:
+        """Return what gives a picture of a row of the images."""
+        if isinstance(self.images, DecodedImages) and name in self.images.columns:
+            return partial(self.images.picture, name)
+        encoded = EncodedImages(table[name])
+        return partial(_opened, encoded) if self.decode else encoded.view
+
+
+def _opened(images: EncodedImages, row: int) -> Any:
+    view = images.view(row)
+    if view is None:
+        return None
+    image = opened(view)
+    image.load()
+    return image
 
 
 def _checked_index(pairs: Dataset, images: pa.Table, side: str) -> npt.NDArray[np.int64]:
@@ -134,19 +121,21 @@ def _checked_index(pairs: Dataset, images: pa.Table, side: str) -> npt.NDArray[n
     return known
 
 
-def join(pairs: Dataset, images: Dataset, *, decode: bool = True) -> JoinedPairs:
+def join(pairs: Dataset, images: Dataset | DecodedImages, *, decode: bool = True) -> JoinedPairs:
     """Give a map-style view of pairs with both images; it copies no bytes.
 
     Args:
         pairs: A split of config ``pairs``; may be filtered, shuffled or selected.
         images: The same split of config ``images``, all rows as they were loaded (shuffling or
-            selecting them has no effect).
-        decode: Whether images are decoded (PIL, in the stored orientation, mode unchanged) or
+            selecting them has no effect); or what `rawshelf.decoded` made of them, whose pictures
+            come as arrays, see `DecodedImages.picture`.
+        decode: Whether other images are decoded (PIL, in the stored orientation, mode unchanged) or
             given as memoryviews of the encoded file.
 
     Returns:
         A sequence of dicts: the columns of `pairs`, and ``src_image``, ``trg_image``,
-        ``src_segmentation``, ``trg_segmentation`` (None where the release has none).
+        ``src_segmentation``, ``trg_segmentation`` (None where the release has none), as far as
+        `images` has these columns.
 
     Raises:
         UsageError: If the two are not of the same conversion and split.

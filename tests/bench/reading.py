@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from isal import isal_zlib
 
 if TYPE_CHECKING:
     from rawshelf.convert import Result
@@ -24,6 +26,7 @@ Told = dict[str, float]
 SHARD = 500_000_000  # bytes: `max_shard_size` of `push_to_hub`
 _OPENINGS = 5
 SEED = 7
+_LARGEST = 3 * 500 * 500  # bytes of a photograph: VOC's have at most 500 pixels a side
 
 
 def prepare_sketches(raw: str, folder: str) -> None:
@@ -80,6 +83,18 @@ def stream(folder: str) -> Told:
     return _told(start, sizes)
 
 
+def stream_own(folder: str) -> Told:
+    """Read all rows of a Parquet repository through `rawshelf.stream`, images as bytes."""
+    import datasets  # noqa: PLC0415 - webdataset's reader should not pay for it
+
+    import rawshelf  # noqa: PLC0415 - beside `datasets`
+
+    rows = rawshelf.stream(folder, split="test").cast_column("image", datasets.Image(decode=False))
+    start = time.perf_counter()
+    sizes = [len(row["image"]["bytes"]) for row in rows]
+    return _told(start, sizes)
+
+
 def stream_webdataset(folder: str) -> Told:
     """Read all samples of a folder of tars through webdataset, images as bytes."""
     import webdataset as wds  # noqa: PLC0415 - the others should not pay for it
@@ -119,32 +134,83 @@ def _pairs(folder: str) -> tuple[Any, Any]:
     return pairs, images
 
 
-def random_join(folder: str, count: int) -> Told:
-    """Take pairs at random through `rawshelf.join`, each with copies of both photographs."""
+def random_join(folder: str, count: int, *, read: bool = False) -> Told:
+    """Take pairs at random through `rawshelf.join`, with both photographs' bytes."""
     import rawshelf  # noqa: PLC0415 - beside `datasets`
 
     rows = rawshelf.join(*_pairs(folder), decode=False)
-    return _taken(lambda i: _sides(rows[i], bytes), len(rows), count)
+    length = _length_read if read else len
+    return _taken(lambda i: _sides(rows[i], length), len(rows), count)
 
 
-def random_transform(folder: str, count: int) -> Told:
-    """Take pairs at random through `with_transform`, which looks the photographs up."""
+def random_join_read(folder: str, count: int) -> Told:
+    """Do so, and read each byte once: what was not copied is not in the processor's cache."""
+    return random_join(folder, count, read=True)
+
+
+def random_transform(folder: str, count: int, *, read: bool = False) -> Told:
+    """Take pairs at random through `with_transform`, with both photographs' bytes."""
+    rows = _transformed(folder, decode=False)
+    length = _length_read if read else len
+    return _taken(lambda i: _sides(rows[i], lambda image: length(image["bytes"])), len(rows), count)
+
+
+def random_transform_read(folder: str, count: int) -> Told:
+    """Do so, and read each byte once."""
+    return random_transform(folder, count, read=True)
+
+
+def _transformed(folder: str, *, decode: bool) -> Any:
+    """Return pairs that look their photographs up, as one would without rawshelf."""
     import datasets  # noqa: PLC0415 - slow to import
 
     pairs, images = _pairs(folder)
-    photos = images.select_columns(["image"]).cast_column("image", datasets.Image(decode=False))
+    photos = images.select_columns(["image"]).cast_column("image", datasets.Image(decode=decode))
 
     def looked_up(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         for side in ("src", "trg"):
             batch[f"{side}_image"] = photos[batch[f"{side}_index"]]["image"]
         return batch
 
-    rows = pairs.with_transform(looked_up)
-    return _taken(lambda i: _sides(rows[i], lambda image: bytes(image["bytes"])), len(rows), count)
+    return pairs.with_transform(looked_up)
 
 
-def _sides(row: Any, content: Callable[[Any], bytes]) -> int:
-    return sum(len(content(row[f"{side}_image"])) for side in ("src", "trg"))
+def epoch_cached(folder: str) -> Told:
+    """Read the pixels of all pairs, shuffled, the photographs decoded once: that counts too."""
+    import rawshelf  # noqa: PLC0415 - beside `datasets`
+
+    pairs, images = _pairs(folder)
+    with tempfile.TemporaryDirectory(dir=Path(folder).parent) as cache:
+        start = time.perf_counter()
+        photos = rawshelf.decoded(images, cache, columns=["image"])
+        return _epoch(rawshelf.join(pairs, photos, decode=False), 1, start)
+
+
+def epoch_decoding(folder: str, step: int) -> Told:
+    """Read the pixels of one pair in so many, decoded each time."""
+    rows = _transformed(folder, decode=True)
+    return _epoch(rows, step, time.perf_counter())
+
+
+def _epoch(rows: Any, step: int, start: float) -> Told:
+    """Tell the seconds per pair; each pair's pixels are copied into a batch."""
+    order = np.random.default_rng(SEED).permutation(len(rows))[::step].tolist()
+    batch = np.empty(_LARGEST, np.uint8)
+    for index in order:
+        row = rows[index]
+        for side in ("src", "trg"):
+            pixels = np.asarray(row[f"{side}_image"])
+            batch[: pixels.size] = pixels.reshape(-1)
+    return {"seconds": (time.perf_counter() - start) / len(order)}
+
+
+def _sides(row: Any, length: Callable[[Any], int]) -> int:
+    return sum(length(row[f"{side}_image"]) for side in ("src", "trg"))
+
+
+def _length_read(content: Any) -> int:
+    isal_zlib.crc32(content)
+    return len(content)
 
 
 def _taken(take: Callable[[int], int], rows: int, count: int) -> Told:

@@ -15,7 +15,8 @@ from tests.bench.releases import Size, Store
 
 OURS = "rawshelf"
 _NAIVE_STEP = 16  # one pair in so many, evenly: all naive rows of SPair-71k would be 14 GB
-_TAKEN = 2_000  # pairs taken at random
+_TAKEN = 5_000  # pairs taken at random
+_EPOCH_STEP = 50  # one pair in so many, evenly: decoding all of an epoch takes minutes
 
 Check = Callable[[Path, list[checks.Expected]], None]
 
@@ -181,18 +182,24 @@ PARTIMAGENET = Work(
     scale=True,
 )
 
+_OWN = "rawshelf.stream"
+_PUSHED = "push_to_hub's layout"
+
 STREAM = Work(
     "stream",
     "Stream the sketches, images as bytes",
     Store.sketch_stored,
     (
         _reader(OURS, reading.stream, "rawshelf"),
-        _reader("push_to_hub's layout", reading.stream, "default"),
+        _reader(_OWN, reading.stream_own, "rawshelf"),
+        _reader(_PUSHED, reading.stream, "default"),
         _reader("webdataset", reading.stream_webdataset, "webdataset"),
     ),
     (
-        Goal("push_to_hub's layout: 2x faster", OURS, ("push_to_hub's layout",), 2),
+        Goal("push_to_hub's layout: 2x faster", OURS, (_PUSHED,), 2),
         Goal("webdataset: 2x faster", OURS, ("webdataset",), 2),
+        Goal(f"{_OWN}, push_to_hub's layout: 4x faster", _OWN, (_PUSHED,), 4),
+        Goal(f"{_OWN}, webdataset: 4x faster", _OWN, ("webdataset",), 4),
     ),
     prepare=reading.prepare_sketches,
 )
@@ -203,30 +210,55 @@ FIRST_ROW = Work(
     Store.sketch_stored,
     (
         _reader(OURS, reading.first_row, "rawshelf"),
-        _reader("push_to_hub's layout", reading.first_row, "default"),
+        _reader(_PUSHED, reading.first_row, "default"),
     ),
     (
         Goal(
             "40 ms",
             OURS,
             at_most=0.04,
-            otherwise=Goal(
-                "push_to_hub's layout: 1/6 of its time", OURS, ("push_to_hub's layout",), 6
-            ),
+            otherwise=Goal("push_to_hub's layout: 1/6 of its time", OURS, (_PUSHED,), 6),
         ),
     ),
     prepare=reading.prepare_sketches,
 )
+
+_JOIN = "rawshelf.join"
+_DECODED = "rawshelf.join, rawshelf.decoded"
+_TRANSFORM = "with_transform"
+_READ = ", each byte read once"
 
 RANDOM_PAIRS = Work(
     "random-pairs",
     f"Take {_TAKEN:,} random pairs with both photographs, as bytes",
     Store.spair,
     (
-        _reader("rawshelf.join", reading.random_join, "rawshelf", _TAKEN),
-        _reader("with_transform", reading.random_transform, "rawshelf", _TAKEN),
+        _reader(_JOIN, reading.random_join, "rawshelf", _TAKEN),
+        _reader(_TRANSFORM, reading.random_transform, "rawshelf", _TAKEN),
+        _reader(f"{_JOIN}{_READ}", reading.random_join_read, "rawshelf", _TAKEN),
+        _reader(f"{_TRANSFORM}{_READ}", reading.random_transform_read, "rawshelf", _TAKEN),
     ),
-    (Goal("with_transform over two datasets: 10x", "rawshelf.join", ("with_transform",), 10),),
+    (
+        Goal("with_transform over two datasets: 10x faster", _JOIN, (_TRANSFORM,), 10),
+        Goal(
+            "with_transform, each byte read once: 10x faster",
+            f"{_JOIN}{_READ}",
+            (f"{_TRANSFORM}{_READ}",),
+            10,
+        ),
+    ),
+    prepare=reading.prepare_pairs,
+)
+
+DECODED_PAIRS = Work(
+    "decoded-pairs",
+    "A pair of a shuffled epoch with the pixels of both photographs",
+    Store.spair,
+    (
+        _reader(_DECODED, reading.epoch_cached, "rawshelf"),
+        _reader(_TRANSFORM, reading.epoch_decoding, "rawshelf", _EPOCH_STEP),
+    ),
+    (Goal("decoding each: 20x faster", _DECODED, (_TRANSFORM,), 20),),
     prepare=reading.prepare_pairs,
 )
 
@@ -239,4 +271,5 @@ WORKS = (
     STREAM,
     FIRST_ROW,
     RANDOM_PAIRS,
+    DECODED_PAIRS,
 )

@@ -36,6 +36,7 @@ from tests.fakes.partimagenet_layouts import LAYOUTS, OOD_LAYOUTS, SEG_LAYOUTS
 __all__ = [
     "ANNOTATIONS",
     "DEFECTS",
+    "FEW",
     "IMAGES",
     "LAYOUTS",
     "OOD_DEFECTS",
@@ -55,6 +56,7 @@ BACKGROUND = 40
 WHOLE_BACKGROUND = 158
 SHORTEST_POLYGON = 6  # three corners
 
+FEW = ("n02422699", "n02492035", "n02099601", "n02835271")  # two of train, one of val and test
 IMAGES = {"train": 16_540, "val": 2_957, "test": 4_598}  # README of the home repository
 ANNOTATIONS = 111_960  # a secondary page on the paper; 4.65 per image
 TINY = 40  # pixels

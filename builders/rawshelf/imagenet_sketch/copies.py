@@ -125,7 +125,7 @@ def compare_part(part: Sequence[Cluster], path: str) -> None:
 
 
 def _compare(cluster: Cluster, reader: BlobReader) -> list[tuple[int, int, int]]:
-    """Give each image the first earlier one that it repeats, and how.
+    """Give each image the first earlier one that it repeats, and how; one that is no copy itself.
 
     Holds two decoded images at a time, however large the cluster.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from types import UnionType
 from typing import Any
 
 from rawshelf.lint.counts import infos
@@ -11,6 +12,8 @@ from rawshelf.lint.findings import Finding, finding
 from rawshelf.lint.repository import Repository
 from rawshelf.manifests import MANIFEST
 
+# None is the split of a config's total.
+_COUNTED = (("config", str), ("split", str | None), ("rows", int))
 _FIELDS = (
     ("path", str),
     ("config", str),
@@ -31,18 +34,22 @@ def check(repository: Repository) -> Iterator[Finding]:
         return
     files: Any = manifest.get("files")
     counts: Any = manifest.get("counts")
-    if not _are_records(files, _FIELDS) or not _are_records(counts, (("rows", int),)):
+    if not _are_records(files, _FIELDS) or not _are_records(counts, _COUNTED):
         yield finding("manifest-form", MANIFEST, "other keys", "lists of files and counts")
         return
     yield from _files(repository, files)
     yield from _counts(repository, files, counts)
 
 
-def _are_records(value: Any, fields: tuple[tuple[str, type], ...]) -> bool:
+def _are_records(value: Any, fields: tuple[tuple[str, type | UnionType], ...]) -> bool:
     return isinstance(value, list) and all(
-        isinstance(item, dict) and all(type(item.get(name)) is kind for name, kind in fields)
+        isinstance(item, dict) and all(_is_a(item.get(name), kind) for name, kind in fields)
         for item in value
     )
+
+
+def _is_a(value: Any, kind: type | UnionType) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _files(repository: Repository, files: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -66,7 +73,7 @@ def _counts(
         rows[file["config"], file["split"]] += file["rows"]
         rows[file["config"], None] += file["rows"]
     for number, count in enumerate(counts):
-        expected = rows.get((str(count.get("config")), count.get("split")), 0)
+        expected = rows.get((count.get("config"), count.get("split")), 0)
         if count["rows"] != expected:
             place = f"{MANIFEST} counts/{number}"
             yield finding("manifest-counts", place, count["rows"], f"{expected}, as its files")

@@ -18,6 +18,9 @@ _DEEPEST = 64
 # Values after aliases are filled in: ten times what fits into the characters as plain YAML lists.
 _MOST_VALUES = 2**20
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Beside its own errors the safe loader passes on those of int(), date(), hash() and its table of
+# booleans.
+_RAISED = (yaml.YAMLError, ValueError, TypeError, OverflowError, AttributeError, LookupError)
 
 
 class Matter:
@@ -41,8 +44,7 @@ class Matter:
         self._node: yaml.Node | None = None
         try:
             self._read(text)
-        except (yaml.YAMLError, ValueError, TypeError, OverflowError, AttributeError) as error:
-            # Beside its own errors the safe loader passes on those of int(), date() and hash().
+        except _RAISED as error:
             self._fault("yaml-syntax", _line(error), str(error), "YAML that a safe loader reads")
 
     def place(self, *path: object) -> str:

@@ -2,8 +2,8 @@
 
 The form is a nested dict: ``{"value": "int64"}``, ``{"label": [names]}``, ``{"list": item,
 "length": -1}``, ``{"large_list": item}``, ``{"struct": {name: item}}``, and ``{"class": "Image",
-...}`` for the other classes of `datasets`. Values are named as Arrow names them: ``float`` is what
-`datasets` calls ``float32``.
+"options": {...}}`` for the other classes of `datasets`. Values are named as Arrow names them:
+``float`` is what `datasets` calls ``float32``.
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ def show(form: Form) -> str:
         return f"list of {show(form['list'])}{length}"
     if "large_list" in form:
         return f"large_list of {show(form['large_list'])}"
-    return " ".join(map(str, form.values()))
+    if "value" in form:
+        return str(form["value"])
+    return " ".join(map(str, (form["class"], *form.get("options", {}).values())))
 
 
 def newer(features: object, path: str = "") -> Iterator[str]:
@@ -215,7 +217,9 @@ def _names(value: object) -> list[str]:
 
 
 def _other(kind: str, options: dict[str, Any]) -> Form:
-    return {"class": kind, **{key: value for key, value in options.items() if value is not None}}
+    stated = {key: value for key, value in options.items() if value is not None}
+    # Apart: one may be named as a key of the form is, a struct for example.
+    return {"class": kind, "options": stated} if stated else {"class": kind}
 
 
 _CARD_TYPES: dict[object, Callable[[object], Form]] = {

@@ -132,7 +132,11 @@ def defects(annotations: pa.Table, images: pa.Table) -> dict[str, int]:
     counted = Counter(dict.fromkeys(_DEFECTS, 0))
     for number, some in enumerate(_slices(annotations)):
         counted.update(_defects(some, sides[rows[number * _SLICE : (number + 1) * _SLICE]]))
-    return {**counted, "images without annotations": len(images) - len(np.unique(rows))}
+    return {
+        **counted,
+        "images without annotations": len(images) - len(np.unique(rows)),
+        "images of no width or height": int(np.count_nonzero((sides <= 0).any(axis=1))),
+    }
 
 
 _DEFECTS = (

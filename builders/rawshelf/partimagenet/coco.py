@@ -59,7 +59,7 @@ _CLOSES = re.compile(rb"\}(?=\s*\]\s*[,}])")
 _NEXT = re.compile(rb"\}\s*,\s*(?=\{)")
 _LARGEST_INT = 1 << 63
 _LARGEST_SIDE = 1 << 31
-_EXACT = 1 << 53  # up to here every integer is a 64-bit float
+_EXACT = 1 << 53  # below, every integer is a 64-bit float and no other one is read as it
 _REMEDY = "Restore this file from the published release."
 
 
@@ -106,7 +106,7 @@ def read_coco(data: memoryview, member: str, archive: str) -> Coco:
         member,
         reader.images(document),
         pa.concat_tables([ANNOTATIONS.empty_table(), *annotations]).combine_chunks(),
-        reader.entries(document, "categories"),
+        reader.categories(document),
         {k: v for k, v in document.items() if k not in {"images", "annotations", "categories"}},
     )
     reader.check_ids(found)
@@ -139,7 +139,8 @@ class _Reader:
             document = strict_loads(rest)
         except ValueError as error:
             raise _Unusual from error
-        if not isinstance(document, dict) or document.get("annotations") != []:
+        several = len(_OPENS.findall(rest)) > 1  # another object may have such a list
+        if several or not isinstance(document, dict) or document.get("annotations") != []:
             raise _Unusual
         return document, tables
 
@@ -179,6 +180,12 @@ class _Reader:
         for number, entry in enumerate(found):
             if not isinstance(entry, dict):
                 raise self._wrong(f"{key}/{number}", repr(entry), "an object")
+        return found
+
+    def categories(self, document: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the category list; each of its entries has an integer id."""
+        for number, entry in enumerate(found := self.entries(document, "categories")):
+            self._integer(entry, "id", f"categories/{number}", _LARGEST_INT)
         return found
 
     def images(self, document: dict[str, Any]) -> pa.Table:
@@ -243,8 +250,9 @@ class _Reader:
         Raises:
             AnnotationError: If there is one.
         """
-        for key, table in (("images", found.images), ("annotations", found.annotations)):
-            ids = table["id"]
+        named = pa.array([entry["id"] for entry in found.categories], pa.int64())
+        ids_of = {"images": found.images["id"], "annotations": found.annotations["id"]}
+        for key, ids in {**ids_of, "categories": named}.items():
             if pc.count_distinct(ids).as_py() != len(ids):
                 [(twice, count)] = Counter(ids.to_pylist()).most_common(1)
                 raise self._wrong(f"{key}/*/id", f"{twice} {count} times", "each id once")
@@ -350,12 +358,12 @@ def _is_usual(fields: list[pa.Array]) -> bool:
         return False
     if not pc.all(pc.equal(pc.list_value_length(box), _BOX)).as_py():
         return False
-    return all(np.isfinite(each.to_numpy()).all() for each in (area, box.values, numbers))
+    return all((np.abs(each.to_numpy()) < _EXACT).all() for each in (area, box.values, numbers))
 
 
 def _is_number(value: Any) -> bool:
     # What a 64-bit float cannot hold exactly stays as it is, in `raw`.
-    return type(value) is float or (type(value) is int and abs(value) <= _EXACT)
+    return type(value) is float or (type(value) is int and abs(value) < _EXACT)
 
 
 def _is_box(value: Any) -> bool:

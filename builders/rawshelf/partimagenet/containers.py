@@ -251,8 +251,3 @@ def _damaged(guard: Guard, name: str, found: object, blob: Blob | None) -> Sourc
         expected=None if blob is None else f"{blob.size} bytes, CRC-32 {blob.crc:08x}",
         remedy="Fetch the release again: these bytes are not what was packed.",
     )
-
-
-def nested(source: Source, folder: str, read: Wanted) -> Iterator[tuple[Member, memoryview | None]]:
-    """Yield a release's members, those of inner zips too; see `Nested`."""
-    return Nested(source, folder).walk(read)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rawshelf.incomplete import settle_missing
 from rawshelf.partimagenet.annotations import defects
@@ -98,12 +97,36 @@ def _tree_notes(tree: Tree) -> list[str]:
         name = f"{tree.kind} {SPLIT_NAMES[split]}"
         counted = defects(coco.annotations, coco.images)
         lines += [f"{name}: {count:,} {what}" for what, count in counted.items() if count]
+        lines += [f"{name}: {line}" for line in _left_out(coco, tree.wholes.get(split))]
         expected = UNCONFIRMED_SEG_ROWS[SPLIT_NAMES[split]] if tree.kind == SEG else None
         if expected is not None and expected != len(coco.images):
             lines.append(
                 f"{name}: {len(coco.images):,} images; an unconfirmed source says {expected:,}"
             )
     return lines
+
+
+def _left_out(coco: Coco, objects: Coco | None) -> Iterator[str]:
+    """Yield what two COCO files of a split say that no row holds."""
+    for each in (coco, objects):
+        if each is not None and each.others:
+            yield f"not converted: {', '.join(sorted(each.others))} of {each.member}"
+    if objects is None:
+        return
+    listed = {stem_of(name) for name in coco.images["file_name"].to_pylist()}
+    stems = map(stem_of, objects.images["file_name"].to_pylist())
+    absent = {
+        image
+        for image, stem in zip(objects.images["id"].to_pylist(), stems, strict=True)
+        if stem not in listed
+    }
+    lost = sum(image in absent for image in objects.annotations["image_id"].to_pylist())
+    if lost:
+        yield f"{lost:,} annotations of whole objects, of images without parts, are not converted"
+    known = {each["id"] for each in objects.categories if str(each.get("name")) in by_wnid()}
+    unnamed = sum(each not in known for each in objects.annotations["category_id"].to_pylist())
+    if unnamed:
+        yield f"{unnamed:,} annotations of whole objects are of no known class: category is null"
 
 
 def differences(tree: Tree) -> list[Difference]:
@@ -125,7 +148,7 @@ def differences(tree: Tree) -> list[Difference]:
 
 def _category_differences(coco: Coco) -> Iterator[Difference]:
     """List entries of the category list that differ from the table of the 40 parts."""
-    named: dict[Any, Any] = {entry.get("id"): entry for entry in coco.categories}
+    named = {entry["id"]: entry for entry in coco.categories}
     for number, part in enumerate(PARTS):
         entry = named.pop(number, {})
         group = part.partition(" ")[0]

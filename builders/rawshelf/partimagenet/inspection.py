@@ -61,29 +61,6 @@ def inspect(job: Job, *, sample: int | None = SAMPLE) -> Json:
     }
 
 
-def compare_masks(job: Job, *, sample: int | None = None) -> Json:
-    """Compare the polygons of a source with its masks, and do nothing else.
-
-    Args:
-        job: The source; a folder for temporary files.
-        sample: How many images per split; None for all.
-
-    Returns:
-        By split of ``seg``: agreement per image and class, see `crosscheck.Check.to_json`. Empty
-        if the source has no masks.
-
-    Raises:
-        RawshelfError: If the source cannot be read.
-    """
-    found = trees(read(job), job)
-    return {
-        split: cross_check(tree, split, sample=sample).to_json()
-        for tree in found.values()
-        if tree.pictures[MASK, False]
-        for split in tree.parts
-    }
-
-
 def _source(raw: Raw, job: Job) -> Json:
     return {
         "kind": job.source.kind,
@@ -240,7 +217,7 @@ def _whole_file(coco: Coco | None) -> Json | None:
     """Describe a COCO file of whole objects, whose geometry nobody describes."""
     if coco is None:
         return None
-    named = {entry.get("id"): entry.get("name") for entry in coco.categories}
+    named = {entry["id"]: entry.get("name") for entry in coco.categories}
     images = max(len(coco.images), 1)
     return {
         "images": len(coco.images),

@@ -13,6 +13,7 @@ import pyarrow as pa
 from rawshelf import masks
 from rawshelf.features import IMAGE_TYPE
 from rawshelf.images import JPEG, ImageProblem, probe
+from rawshelf.partimagenet.layout import stem_of
 from rawshelf.partimagenet.orientation import TURNED, UPRIGHT, neutralised, orientation
 from rawshelf.partimagenet.release import PART_BACKGROUND, WHOLE_BACKGROUND
 from rawshelf.report import Quarantined
@@ -140,7 +141,7 @@ def derive_ood(rows: pa.Table) -> tuple[pa.Table, list[Quarantined]]:
         drawn[row.number] = _draw(parts, row, classes[row.number])
 
     table, bad = _derive(rows, draw)
-    stems = [name.removesuffix(".JPEG") for name in table["file_name"].to_pylist()]
+    stems = [stem_of(name) for name in table["file_name"].to_pylist()]
     for position, name in enumerate(_MASKS):
         files = [drawn[number][position] for number in sorted(drawn)]
         table = _set(table, name, image_array(files, [f"{stem}.png" for stem in stems]))

@@ -220,7 +220,7 @@ def _objects(coco: Coco | None, images: pa.Table) -> pa.StructArray:
     row_of = {image: rows.get(stem_of(name), -1) for image, name in names}
     owners = np.array([row_of[i] for i in coco.annotations["image_id"].to_pylist()], np.int64)
     # Their categories are named by wnid (OmniScient-Model); an id of another name becomes null.
-    named = {entry.get("id"): by_wnid().get(str(entry.get("name"))) for entry in coco.categories}
+    named = {entry["id"]: by_wnid().get(str(entry.get("name"))) for entry in coco.categories}
     found = (named.get(category) for category in coco.annotations["category_id"].to_pylist())
     category = pa.array([None if each is None else each.whole_id for each in found], pa.int64())
     return lists(coco.annotations, owners, len(images), category)
