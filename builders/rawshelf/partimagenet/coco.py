@@ -2,9 +2,7 @@
 
 A training file has about 100 MB and 77,000 annotations. Its annotations are read two megabytes at
 a time by Arrow's JSON reader under an explicit schema; no Python object is made for any of them.
-A made-up file of 97 MB with 74,233 annotations takes at most 480 MB from here to its planned table,
-80 MB of which are the libraries, and 97 MB the text where it does not stand in a mapped file.
-What is left when the annotations are cut out is parsed strictly in Python. A piece that is not as
+What they give can go to a file. What is left is parsed strictly in Python. A piece that is not as
 expected (another type, a further key, a run-length mask, a value that is not finite) goes through
 a strict parse in Python that keeps what fits the columns and puts the rest into `raw`.
 
@@ -16,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -28,6 +27,7 @@ import pyarrow.json
 
 from rawshelf.errors import AnnotationError
 from rawshelf.partimagenet.strict import strict_loads
+from rawshelf.plan import load_table, store_table
 
 _BOX = 4
 _KNOWN = (
@@ -85,27 +85,30 @@ class _Unusual(Exception):  # noqa: N818 - leads to the strict parse, never to t
     """A text that the quick way does not read."""
 
 
-def read_coco(data: memoryview, member: str, archive: str) -> Coco:
+def read_coco(data: memoryview, member: str, archive: str, scratch: str | None = None) -> Coco:
     """Read a COCO file.
 
     Args:
         data: UTF-8 JSON.
         member: Its name, for messages.
         archive: The release, for messages.
+        scratch: Path for files, so that the annotations are views of those, in several chunks; by
+            default they are in memory.
 
     Raises:
         AnnotationError: If it is no COCO file, or ids repeat or lead nowhere.
     """
     reader = _Reader(member, archive)
     try:
-        document, annotations = reader.quick(data)
+        document, annotations = reader.quick(data, scratch)
     except _Unusual:
         document = reader.strict(bytes(data))
         annotations = [reader.normalised(reader.entries(document, "annotations"), 0)]
+    together = pa.concat_tables([ANNOTATIONS.empty_table(), *annotations])
     found = Coco(
         member,
         reader.images(document),
-        pa.concat_tables([ANNOTATIONS.empty_table(), *annotations]).combine_chunks(),
+        together.combine_chunks() if scratch is None else together,
         reader.entries(document, "categories"),
         {k: v for k, v in document.items() if k not in {"images", "annotations", "categories"}},
     )
@@ -120,7 +123,7 @@ class _Reader:
         self._member = member
         self._archive = archive
 
-    def quick(self, data: memoryview) -> tuple[dict[str, Any], list[pa.Table]]:
+    def quick(self, data: memoryview, scratch: str | None) -> tuple[dict[str, Any], list[pa.Table]]:
         """Return the document without its annotations, and those as tables.
 
         Raises:
@@ -132,7 +135,7 @@ class _Reader:
         tables: list[pa.Table] = []
         end, rows = opens.end(), 0
         for piece, behind in _pieces(data, opens.end()):
-            tables.append(self._piece(piece, rows))
+            tables.append(_set_down(self._piece(piece, rows), scratch))
             rows, end = rows + len(tables[-1]), behind
         rest = bytes(data[: opens.end()]) + bytes(data[end:])
         try:
@@ -282,6 +285,15 @@ def check_categories(found: Coco, count: int, archive: str) -> None:
         row = int(wrong[0])
         expected = f"a category id, 0 to {count - 1}"
         raise _Reader(found.member, archive).wrong_category(row, int(ids[row]), expected)
+
+
+def _set_down(table: pa.Table, scratch: str | None) -> pa.Table:
+    """Return a table as views of a file, whose name is not needed any more."""
+    if scratch is None:
+        return table
+    mapped = load_table(store_table(table, scratch))
+    os.unlink(scratch)
+    return mapped
 
 
 def _pieces(data: memoryview, start: int) -> Iterator[tuple[bytes, int]]:
