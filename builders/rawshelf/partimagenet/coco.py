@@ -92,8 +92,7 @@ def read_coco(data: memoryview, member: str, archive: str, scratch: str | None =
         data: UTF-8 JSON.
         member: Its name, for messages.
         archive: The release, for messages.
-        scratch: Path for files, so that the annotations are views of those, in several chunks; by
-            default they are in memory.
+        scratch: Path for files that hold the annotations, then in several chunks; None: memory.
 
     Raises:
         AnnotationError: If it is no COCO file, or ids repeat or lead nowhere.
@@ -137,9 +136,8 @@ class _Reader:
         for piece, behind in _pieces(data, opens.end()):
             tables.append(_set_down(self._piece(piece, rows), scratch))
             rows, end = rows + len(tables[-1]), behind
-        rest = bytes(data[: opens.end()]) + bytes(data[end:])
         try:
-            document = strict_loads(rest)
+            document = strict_loads(bytes(data[: opens.end()]) + bytes(data[end:]))
         except ValueError as error:
             raise _Unusual from error
         if not isinstance(document, dict) or document.get("annotations") != []:
@@ -289,11 +287,10 @@ def check_categories(found: Coco, count: int, archive: str) -> None:
 
 def _set_down(table: pa.Table, scratch: str | None) -> pa.Table:
     """Return a table as views of a file, whose name is not needed any more."""
-    if scratch is None:
-        return table
-    mapped = load_table(store_table(table, scratch))
-    os.unlink(scratch)
-    return mapped
+    if scratch is not None:
+        table = load_table(store_table(table, scratch))
+        os.unlink(scratch)
+    return table
 
 
 def _pieces(data: memoryview, start: int) -> Iterator[tuple[bytes, int]]:
