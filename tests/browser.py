@@ -101,8 +101,10 @@ class Browser:
             pass
 
     def run(self, script: str) -> Any:
-        """Evaluate an expression and return its value, which must be JSON."""
-        found = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        """Evaluate an expression and return its value, awaited, which must be JSON."""
+        found = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in found:
             raise RuntimeError(json.dumps(found["exceptionDetails"]))
         return found["result"].get("value")

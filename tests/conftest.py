@@ -28,12 +28,14 @@ for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT"):
 import pytest  # noqa: E402 - the environment comes first
 from hypothesis import settings  # noqa: E402
 
-from rawshelf import catalog, cutting  # noqa: E402
+from rawshelf import catalog  # noqa: E402
 from rawshelf.convert import Options, Result, convert  # noqa: E402
 from rawshelf.demo import write_release  # noqa: E402
 from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
+from rawshelf.preview.page import write_page  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
-from tests.repositories import convert_parts, convert_sketch  # noqa: E402
+from tests import browser as browsers  # noqa: E402
+from tests.repositories import convert_parts, convert_sketch, finely_cut  # noqa: E402
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("untimed", deadline=None)
@@ -136,14 +138,9 @@ def conversion(miniature_tar: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def sharded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return conversions of all datasets' miniatures, cut as if they were large.
-
-    Splits are of up to 8 shards, those of up to 4 row groups.
-    """
+    """Return conversions of all datasets' miniatures, cut as if they were large."""
     root = tmp_path_factory.mktemp("sharded")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cutting, "SMALLEST_SHARD", 4_000)
-        patch.setattr(cutting, "GROUP_MEAN", 8_000)
+    with finely_cut():
         for name in catalog.names():
             raw = write_release(catalog.find(name), root / name)
             convert(name, str(raw), str(root / name / "out"), Options())
@@ -160,3 +157,21 @@ def repositories(
         "imagenet_sketch": convert_sketch(tmp_path_factory.mktemp("sketch")),
         "partimagenet": convert_parts(tmp_path_factory.mktemp("parts")),
     }
+
+
+@pytest.fixture(scope="session")
+def pages(repositories: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the page of each dataset, NAME.html, to be read only."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, out in repositories.items():
+        write_page(str(out), str(folder / f"{name}.html"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browsers.Browser]:
+    """Return a browser; each test opens what it needs."""
+    if browsers.PROGRAM is None:
+        pytest.skip("chromium is not installed")
+    with browsers.chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["content", "observed", "published", "sha256"]
+__all__ = ["content", "digest", "observed", "published", "sha256"]
 
 
 def sha256(path: Path) -> str:
     """Return a file's hash."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digest(rows: Iterable[dict[str, Any]]) -> tuple[int, str]:
+    """Return how many rows there are, and a hash of all in order."""
+    count, whole = 0, hashlib.sha256()
+    for row in rows:
+        text = json.dumps(row, default=lambda image: hashlib.sha256(image).hexdigest())
+        whole.update(f"{text}\n".encode())
+        count += 1
+    return count, whole.hexdigest()
 
 
 def content(out: Path) -> dict[str, str]:

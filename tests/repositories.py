@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
+from rawshelf import cutting
 from rawshelf.convert import convert
 from rawshelf.imagenet_sketch import miniature as sketch
 from rawshelf.miniature import pack_zip
@@ -27,6 +31,19 @@ CONFIGS = (
     ("partimagenet", "ood_annotations"),
 )
 NAMES = tuple(dict.fromkeys(name for name, _ in CONFIGS))
+
+
+@contextmanager
+def finely_cut() -> Iterator[None]:
+    """Let conversions in this process cut as if all were large.
+
+    Splits are of up to 8 shards, those of up to 4 row groups.
+    """
+    with (
+        patch.object(cutting, "SMALLEST_SHARD", 4_000),
+        patch.object(cutting, "GROUP_MEAN", 8_000),
+    ):
+        yield
 
 
 def convert_sketch(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from rawshelf.convert import Options, Total, convert
 from rawshelf.errors import AnnotationError, MissingError, SourceError, UsageError, WorkerError
 from rawshelf.files import file_sha256
 from rawshelf.miniature import colon_to_dash, pack_folder, pack_tar, pack_zip
-from rawshelf.parquet import ShardRecord
+from rawshelf.records import ShardRecord
 from rawshelf.spair71k import miniature
 from tests.conftest import Conversion
 from tests.fakes.spair71k import DEFECTS

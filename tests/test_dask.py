@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,7 +21,7 @@ from tests.outputs import content
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
-# Run by a worker at its start, or twice: a shard of `images` kills it, or each takes its time.
+# Run by a worker at its start: a shard of `images` kills it, or the first of all shards does, once.
 POISON = """
 import os, signal
 import rawshelf.parquet
@@ -32,14 +31,16 @@ def write_shard(task, root, write=rawshelf.parquet.write_shard):
     return write(task, root)
 rawshelf.parquet.write_shard = write_shard
 """
-SLOW = """
-import os, time
+MORTAL = """
+import os, signal
 import rawshelf.shards
-def slow(task, refuse=rawshelf.shards.refuse_withdrawn):
-    open(os.path.join(os.environ["STARTED"], str(os.getpid())), "a").close()
-    time.sleep(0.2)
-    refuse(task)
-rawshelf.shards.refuse_withdrawn = slow
+def die_once(task, refuse=rawshelf.shards.refuse_withdrawn):
+    try:
+        open(os.environ["DIED"], "x").close()
+    except FileExistsError:
+        return refuse(task)
+    os.kill(os.getpid(), signal.SIGKILL)
+rawshelf.shards.refuse_withdrawn = die_once
 """
 
 
@@ -180,26 +181,15 @@ def test_a_scheduler_file_is_an_address(plain: Cluster, tmp_path: Path) -> None:
 
 def test_a_worker_that_is_killed_costs_no_shard(conversion: Conversion, tmp_path: Path) -> None:
     """Another takes over what it was at, while the run goes on."""
-    started = tmp_path / "started"
-    started.mkdir()
     place = tmp_path / "cluster"
-    with cluster(place, "--no-nanny", preload=SLOW, STARTED=str(started)) as found:
-        killed = threading.Thread(target=kill_first, args=(started,), daemon=True)
-        killed.start()
+    died = str(tmp_path / "died")
+    with cluster(place, "--no-nanny", preload=MORTAL, DIED=died) as found:
         on_dask(found.address, conversion, tmp_path / "out")
-        killed.join()
 
         assert [-signal.SIGKILL, None] == sorted(
             (worker.poll() for worker in found.workers), key=str
         )
     assert content(conversion.out) == content(tmp_path / "out")
-
-
-def kill_first(started: Path) -> None:
-    """Kill the first worker that writes a shard."""
-    while not (busy := os.listdir(started)):
-        time.sleep(0.01)
-    os.kill(int(busy[0]), signal.SIGKILL)
 
 
 def test_a_shard_that_kills_its_workers_is_named(conversion: Conversion, tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
-import os
-import signal
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from rawshelf.convert import convert
 from rawshelf.engines import Engine, refuse_other_tools, tools
 from rawshelf.errors import SourceError, WorkerError
 from tests.conftest import Conversion
+from tests.worker_calls import deadly, once, refused, written
 
 
 class Elsewhere(Executor):
@@ -30,34 +29,6 @@ class Elsewhere(Executor):
         except Exception as error:  # noqa: BLE001 - as an executor does
             future.set_exception(error)
         return future
-
-
-def written(folder: Path, number: int) -> int:
-    """Leave a trace of each attempt; number 3 kills the process."""
-    with (folder / str(number)).open("a") as file:
-        file.write("x")
-    if number == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def once(folder: Path, number: int) -> int:
-    """Kill the process where it is the first attempt at any number."""
-    try:
-        (folder / "died").touch(exist_ok=False)
-    except FileExistsError:
-        return number
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
-def deadly(number: int) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def refused() -> None:
-    raise SourceError("no", remedy="none")
 
 
 def test_a_call_that_kills_its_workers_is_named_and_the_others_are_done(tmp_path: Path) -> None:
@@ -80,6 +51,27 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
     Engine(workers=2).run(calls, found.__setitem__)
 
     assert {"0": 0, "1": 1, "2": 2} == found
+
+
+def test_a_call_blamed_for_another_is_done_after_all() -> None:
+    """A cluster takes all calls that a worker had been given for suspects when it dies."""
+    attempts: list[int] = []
+
+    def attempt(number: int) -> int:
+        attempts.append(number)
+        if number == 3 or (number == 2 and attempts.count(2) == 1):
+            raise BrokenExecutor
+        return number
+
+    done: dict[str, int] = {}
+    calls = {str(number): partial(attempt, number) for number in range(5)}
+    with pytest.raises(WorkerError) as caught:
+        Engine(Elsewhere(lambda: None)).run(calls, done.__setitem__)
+
+    assert caught.value.member == "3"
+    assert caught.value.found == "1 not done: 3"
+    assert done == {"0": 0, "1": 1, "2": 2, "4": 4}
+    assert attempts == [0, 1, 2, 3, 4, 2, 3]
 
 
 def test_calls_that_all_die_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,10 @@ from rawshelf import catalog, cutting, plan, shards
 from rawshelf.features import IMAGE_TYPE, schema
 from rawshelf.files import file_sha256
 from rawshelf.miniature import pack_tar
-from rawshelf.parquet import ShardRecord, leaves, write_shard
+from rawshelf.parquet import leaves, write_shard
 from rawshelf.plan import ShardTask
 from rawshelf.plan import plan as make_plan
+from rawshelf.records import ShardRecord
 from rawshelf.release import Job
 from rawshelf.shards import _equal_to
 from rawshelf.sources import Source

@@ -12,6 +12,8 @@ import pytest
 
 from rawshelf.cli import cli
 from rawshelf.errors import HubError, RawshelfError
+from rawshelf.imagenet_sketch import miniature as sketch
+from rawshelf.miniature import pack_zip
 from tests.conftest import Conversion
 from tests.hub import Fault, Hub
 from tests.hub.client import online
@@ -264,13 +266,14 @@ def test_nobody_is_logged_in(
 
 
 def test_from_a_release_to_the_hub_in_one_go(
-    shell: Shell, conversion: Conversion, repository_root: Path, tmp_path: Path
+    shell: Shell, repository_root: Path, tmp_path: Path
 ) -> None:
     """Convert, verify, push; further options reach the push."""
     script = repository_root / "scripts" / "push_to_hub.py"
     if not script.exists():
         pytest.skip("the script is in a checkout only")
-    steps = ("spair71k", conversion.raw, tmp_path / "out", REPO)
+    raw = pack_zip(sketch.members(wnids=sketch.WNIDS[:1]), tmp_path / "ImageNet-Sketch.zip")
+    steps = ("imagenet_sketch", raw, tmp_path / "out", REPO)
 
     done = shell.python(script, *steps, "--yes", "--revision", "v1")
 

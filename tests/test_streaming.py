@@ -21,7 +21,7 @@ import rawshelf
 from rawshelf import catalog
 from rawshelf.errors import RawshelfError, SourceError, UsageError
 from rawshelf.groups import GroupReader, Piece, pieces
-from rawshelf.parquet import ShardRecord
+from rawshelf.records import ShardRecord
 
 Rows = list[dict[str, Any]]
 

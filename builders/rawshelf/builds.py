@@ -11,7 +11,7 @@ from typing import Any
 from rawshelf import catalog
 from rawshelf.errors import MissingError
 from rawshelf.manifests import MANIFEST, assets_of, parse_manifest, shards_of
-from rawshelf.parquet import ShardRecord
+from rawshelf.records import ShardRecord
 from rawshelf.release import Release
 
 

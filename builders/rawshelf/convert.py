@@ -22,9 +22,9 @@ from rawshelf.engines import Engine, refuse_other_tools, threads, tools
 from rawshelf.execution import run_tasks
 from rawshelf.manifest import build, card_record, describe_aside, report_of
 from rawshelf.output import CARD, Output
-from rawshelf.parquet import ShardRecord
 from rawshelf.parts import Advance, Parts, silent
 from rawshelf.plan import Plan, ShardTask, plan
+from rawshelf.records import ShardRecord
 from rawshelf.refusals import changed, explained, refuse_empty, refuse_full, refuse_quarantine
 from rawshelf.release import Dataset, Job
 from rawshelf.report import Report

@@ -175,6 +175,7 @@ class Engine:
         if self.executor is not None:
             asked = {name: partial(_on_terms, self._terms, call) for name, call in calls.items()}
             lost = _on_executor(self.executor, asked, done, stop)
+            lost = _lost_alone(self.executor, asked, lost, done, stop)
         elif self.workers > 1:
             lost = _on_processes(calls, self.workers, done, stop)
         else:
@@ -221,6 +222,27 @@ def _on_executor(
             for future in futures:
                 future.cancel()
     return lost
+
+
+def _lost_alone(
+    executor: Executor,
+    calls: Mapping[str, Call[Result]],
+    lost: set[str],
+    done: Done[Result],
+    stop: Callable[[], None],
+) -> set[str]:
+    """Return which of the lost calls are lost again when each runs alone.
+
+    A cluster blames a worker's death on all calls that it had been given, not only on that which
+    killed it.
+    """
+    waiting = [name for name in calls if name in lost]
+    again: set[str] = set()
+    for place, name in enumerate(waiting, 1):
+        again |= _on_executor(executor, {name: calls[name]}, done, stop)
+        if place == len(again) == _HOPELESS:
+            return lost
+    return again
 
 
 def _on_processes(

@@ -7,8 +7,9 @@ from functools import partial
 
 from rawshelf.engines import Engine
 from rawshelf.output import Output
-from rawshelf.parquet import ShardRecord, write_shard
+from rawshelf.parquet import write_shard
 from rawshelf.plan import ShardTask
+from rawshelf.records import ShardRecord
 
 
 def run_tasks(

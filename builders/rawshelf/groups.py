@@ -14,9 +14,9 @@ from typing import IO, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rawshelf.parquet import ShardRecord
 from rawshelf.published import Published, reaching
 from rawshelf.ranges import RangeFile, Span, Window, spans
+from rawshelf.records import ShardRecord
 
 # Measured: a footer with the names of 1,000 classes, of 16 row groups, has 75 kB.
 _FOOTER_GUESS = 1 << 17

@@ -14,7 +14,7 @@ from rawshelf.code import code_fingerprint
 from rawshelf.errors import RawshelfError
 from rawshelf.manifests import MANIFEST_FORMAT
 from rawshelf.output import CARD, Output
-from rawshelf.parquet import ShardRecord
+from rawshelf.records import ShardRecord
 from rawshelf.release import Dataset
 from rawshelf.report import Report
 from rawshelf.sources import Source

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rawshelf.errors import OutputError
-from rawshelf.parquet import ShardRecord
+from rawshelf.records import ShardRecord
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 1

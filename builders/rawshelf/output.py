@@ -24,8 +24,8 @@ from rawshelf.errors import OutputError
 from rawshelf.files import TEMPORARY, file_sha256, flush, publish
 from rawshelf.locks import locked
 from rawshelf.manifests import ASSETS, MANIFEST, assets_of, parse_manifest, shards_of, unreadable
-from rawshelf.parquet import ShardRecord
 from rawshelf.plan import Plan
+from rawshelf.records import ShardRecord
 
 WORK = ".rawshelf"
 CARD = "README.md"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from itertools import starmap
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +14,7 @@ from rawshelf import catalog
 from rawshelf.features import image_columns, schema
 from rawshelf.files import file_sha256, publish
 from rawshelf.plan import ShardTask
+from rawshelf.records import ShardRecord
 from rawshelf.release import Config
 from rawshelf.report import Quarantined
 from rawshelf.shards import read_groups, refuse_withdrawn
@@ -27,48 +26,6 @@ _ZSTD_LEVEL = 3
 # reader that decodes some rows at a time touches little memory (measured: 1.4 times as fast as
 # pages of a whole row group).
 _IMAGES_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class ShardRecord:
-    """What a written shard is.
-
-    Attributes:
-        path: Relative to the output's root.
-        config: Config name.
-        split: Split name.
-        rows: Number of rows.
-        bytes: Size of the file.
-        sha256: Hash of the file.
-        groups: Rows of each row group.
-        set_aside: Rows that the file does not hold because their image is no good.
-    """
-
-    path: str
-    config: str
-    split: str
-    rows: int
-    bytes: int
-    sha256: str
-    groups: tuple[int, ...]
-    set_aside: tuple[Quarantined, ...] = ()
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> ShardRecord:
-        """Return the record that `to_json` gave.
-
-        Raises:
-            KeyError: If the rows of its row groups are not among the values.
-            TypeError: If the values are none of a record.
-        """
-        aside = tuple(Quarantined(**row) for row in values.get("set_aside", ()))
-        return cls(**{**values, "groups": tuple(values["groups"]), "set_aside": aside})
-
-    def to_json(self) -> dict[str, object]:
-        """Return the record as plain JSON values; rows set aside only where there are any."""
-        values = {**asdict(self), "groups": list(self.groups)}
-        aside = values.pop("set_aside")
-        return {**values, "set_aside": list(aside)} if aside else values
 
 
 def write_shard(task: ShardTask, root: str) -> ShardRecord:

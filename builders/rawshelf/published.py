@@ -16,7 +16,7 @@ from rawshelf import catalog
 from rawshelf.errors import OutputError, SourceError, UsageError
 from rawshelf.manifests import MANIFEST, MANIFEST_FORMAT, parse_manifest, shards_of
 from rawshelf.members import read_errors
-from rawshelf.parquet import ShardRecord
+from rawshelf.records import ShardRecord
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _REMEDY_PLACE = (

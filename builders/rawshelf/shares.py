@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from rawshelf.convert import Conversion, Options, Progress, Result, Watch
 from rawshelf.errors import UsageError, WorkerError
 from rawshelf.output import Output
-from rawshelf.parquet import ShardRecord
 from rawshelf.parts import Advance
 from rawshelf.plan import Plan
+from rawshelf.records import ShardRecord
 from rawshelf.refusals import explained
 
 _LISTED = 5

@@ -18,8 +18,8 @@ from rawshelf.errors import HubError, VerificationError
 from rawshelf.files import file_sha256
 from rawshelf.manifests import MANIFEST
 from rawshelf.output import CARD, WORK
-from rawshelf.parquet import ShardRecord
 from rawshelf.parts import Advance, silent
+from rawshelf.records import ShardRecord
 from rawshelf.remote import Remote, RemoteFile
 
 _NONE = "no such file"

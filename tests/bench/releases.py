@@ -19,6 +19,7 @@ from rawshelf.miniature import Members, pack_tar, pack_zip
 from rawshelf.spair71k import miniature as spair
 from tests.bench import seg
 from tests.fakes.imagenet_sketch import PICTURES, commented, sketch, stated_count
+from tests.fakes.partimagenet import IMAGES as OOD_IMAGES
 from tests.fakes.spair71k import FullSizePictures
 from tests.fakes.spair71k_tables import SMALL, annotations
 
@@ -28,6 +29,7 @@ VERSION = 1  # of the releases; a kept one of another version is not used
 _SKETCHES = 5_000
 _SKETCH_SIZES = ((640, 680), (723, 611), (800, 840), (1003, 700))
 _SKETCH_POOL = 240
+_PHOTO_SIDE = 600  # pixels
 _TOY_CLASSES = 3
 
 
@@ -107,6 +109,15 @@ class Store:
             ),
         )
 
+    def partimagenet_ood(self, size: Size) -> Path:
+        """Write PartImageNet's OOD release as a zip that stores."""
+        counts = {split: size.of(count) for split, count in OOD_IMAGES.items()}
+        return self.kept(
+            "PartImageNet_OOD.zip",
+            size,
+            lambda path: pack_zip(seg.ood_members(counts, side=_PHOTO_SIDE), path),
+        )
+
 
 def sketches(size: Size) -> Members:
     """Yield so many sketches, spread over all classes as the release's are."""
@@ -148,4 +159,4 @@ def partimagenet_members(size: Size) -> Iterator[tuple[str, bytes]]:
     if size.toy:
         return seg.members({"train": 4, "val": 2, "test": 2}, side=80, photos=2)
     counts = {split: size.of(count) for split, count in seg.IMAGES.items()}
-    return seg.members(counts, side=600, photos=1 if size.full else 8)
+    return seg.members(counts, side=_PHOTO_SIDE, photos=1 if size.full else 8)

@@ -1,4 +1,4 @@
-"""The Seg release of PartImageNet at its published counts: about 120 MB of polygons."""
+"""PartImageNet at its published counts: Seg with about 120 MB of polygons, and OOD."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -34,6 +34,29 @@ def members(counts: Mapping[str, int], *, side: int, photos: int) -> Iterator[tu
         yield f"{TOP}/annotations/{split}/{split}.json", json.dumps(document).encode("ascii")
         for name in own[::photos]:
             yield from _files(name, split, side)
+        ahead += count
+
+
+def ood_members(counts: Mapping[str, int], *, side: int) -> Iterator[tuple[str, bytes]]:
+    """Yield ``(name, content)`` of each file of an OOD release.
+
+    Args:
+        counts: Images of each split, spread evenly over the split's own classes.
+        side: The longer side of the photographs.
+    """
+    ahead = 0
+    for split, count in counts.items():
+        wnids = [wnid for wnid, each in CLASSES.items() if each.split == split]
+        own = [
+            name
+            for place, wnid in enumerate(wnids)
+            for name in file_names(wnid, (count + place) // len(wnids))
+        ]
+        document = full_document(own, ahead, side=side, corners=CORNERS)
+        yield f"{split}.json", json.dumps(document).encode("ascii")
+        for name in own:
+            photo = _photo(drawn_from_few(name, side))
+            yield f"{split}/{name.partition('_')[0]}/{name}", commented(photo, name)
         ahead += count
 
 

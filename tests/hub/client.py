@@ -6,10 +6,12 @@ that all but `HfApi(endpoint=hub.url, token=...)` needs a process of its own.
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,6 +21,9 @@ from tests.hub.server import Hub
 
 # A client that waits for an answer that never comes must not keep the tests waiting.
 _SECONDS = 120
+# huggingface_hub 2 reads all certificates for each new session: half the time of a push to a hub
+# of this machine, which speaks no TLS.
+_ssl_context = cache(ssl.create_default_context)
 
 
 def run(
@@ -67,6 +72,7 @@ def online(hub: Hub) -> Iterator[None]:
         patch.object(constants, "HF_HUB_DISABLE_XET", new=True, create=True),
         patch.object(constants, "ENDPOINT", new=hub.url),
         patch.object(constants, "HUGGINGFACE_CO_URL_TEMPLATE", new=template),
+        patch.object(ssl, "create_default_context", _ssl_context),
         # 0.x has a copy of it here, 2.x has none.
         patch.object(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", new=template, create=True),
     ):

@@ -13,7 +13,7 @@ from rawshelf.cluster import dask_executor
 from rawshelf.convert import Options, Result, Total, Watch, convert
 from rawshelf.errors import UsageError
 from rawshelf.memory import settle
-from rawshelf.parquet import ShardRecord
+from rawshelf.records import ShardRecord
 from rawshelf.shares import Share, convert_share, finish_shares
 
 

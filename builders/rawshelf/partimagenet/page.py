@@ -35,9 +35,12 @@ from rawshelf.preview.reading import Conversion
 _PIXELS = ("image", "part_mask", "whole_mask")
 _ANNOTATIONS = ("parts", "objects")
 _NAMES = tuple(each.name for each in object_classes())
-_LAYERS = (
-    Layer("Part mask", PARTS, masks.palette(PART_BACKGROUND), PART_BACKGROUND, shown=True),
-    Layer("Whole mask", _NAMES, masks.palette(WHOLE_BACKGROUND), WHOLE_BACKGROUND, shown=False),
+_LAYERS = tuple(
+    Layer(title, dict(enumerate(names)), masks.palette(background), background, shown)
+    for title, names, background, shown in (
+        ("Part mask", PARTS, PART_BACKGROUND, True),
+        ("Whole mask", _NAMES, WHOLE_BACKGROUND, False),
+    )
 )
 
 

@@ -33,13 +33,13 @@ class Layer:
     Attributes:
         title: Its name for people.
         names: Of the indices that stand for something.
-        colours: Of the same, RGB triples.
+        colours: Of the indices from 0 on, RGB triples.
         background: The index that stands for nothing.
         shown: Whether it is laid over from the start.
     """
 
     title: str
-    names: tuple[str, ...]
+    names: Mapping[int, str]
     colours: bytes
     background: int
     shown: bool

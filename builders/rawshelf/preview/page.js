@@ -1,195 +1,14 @@
 "use strict";
-// Draws the rows in the element #data, whose form rawshelf/preview/page_data.py describes.
-// All text goes through textContent: names of a release are data, never markup.
-
-const data = JSON.parse(document.getElementById("data").textContent);
-const at = (id) => document.getElementById(id);
-const SVG = at("drawing").content.firstElementChild.namespaceURI;
+// The page around the pictures of drawing.js: filters, cards, one row, the keyboard, the address.
 
 const STEP = 48; // cards at a time: as many photographs as a phone decodes without a pause
 const CARD = { width: 320, height: 220, fixed: true };
 const PAIR = { width: 400, height: 180, fixed: true };
-const GAP = 8;
-const TITLE = 22; // room for the name above a view
 const NARROW = 560; // below it a pair stands one above the other
-const LETTER = 7.5; // about the width of one, at 12 pixels
-const BOX = "#ffb020";
-
-const paired = data.marks.length > 1;
 
 const state = { query: "", values: {}, row: null, shown: STEP };
 const drawn = {}; // which toggles are on
 let found = data.items.map((_, number) => number);
-
-// --- elements -----------------------------------------------------------------------------
-
-function make(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-function shape(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function word(x, y, text, right, className = "word") {
-  const overflows = x + text.length * LETTER > right;
-  const place = overflows ? { x: right - 2, "text-anchor": "end" } : { x };
-  return shape("text", { class: className, y, ...place }, text);
-}
-
-// --- values of a row ----------------------------------------------------------------------
-
-function valueOf(row, path) {
-  return path === null ? null : path.split(".").reduce((value, name) => value?.[name], row) ?? null;
-}
-
-function boxesOf(row, marks) {
-  const value = valueOf(row, marks.box) ?? [];
-  return value.length && !Array.isArray(value[0]) ? [value] : value;
-}
-
-// The outer edges of a box; (0, 0) is the outer corner of the first pixel.
-function edgesOf([a, b, c, d]) {
-  return data.boxes === "voc" ? [a - 1, b - 1, c, d] : [a, b, a + c, b + d];
-}
-
-function pointsOf(row, marks) {
-  const [ids, xs, ys] = [marks.ids, marks.x, marks.y].map((path) => valueOf(row, path) ?? []);
-  return ids.map((id, number) => ({ id, x: xs[number], y: ys[number] }));
-}
-
-const kindColour = (kind) => data.layers[0].colours[kind];
-const kindName = (kind) => data.layers[0].names[kind];
-const pointColour = (id) => data.colours[id % data.colours.length];
-
-// --- drawing ------------------------------------------------------------------------------
-
-// Frames of views in rows of so many, each row of one height and in the middle.
-function layout(views, width, height, columns, head) {
-  const frames = [];
-  let top = 0;
-  for (let first = 0; first < views.length; first += columns) {
-    const line = views.slice(first, first + columns);
-    const ratios = line.map(({ size }) => Math.max(1, size[0]) / Math.max(1, size[1]));
-    const room = width - GAP * (line.length - 1);
-    const high = Math.min(height - head, room / ratios.reduce((sum, ratio) => sum + ratio, 0));
-    const used = ratios.reduce((sum, ratio) => sum + ratio * high, GAP * (line.length - 1));
-    let left = (width - used) / 2;
-    line.forEach(({ size }, place) => {
-      const wide = ratios[place] * high;
-      const [sx, sy] = [wide / Math.max(1, size[0]), high / Math.max(1, size[1])];
-      frames.push({ left, top: top + head, width: wide, height: high, sx, sy });
-      left += wide + GAP;
-    });
-    top += high + head + GAP;
-  }
-  return { frames, height: top - GAP };
-}
-
-function photograph(view, frame, grey) {
-  const { left: x, top: y, width, height } = frame;
-  const href = view.image === null ? null : data.pictures[view.image];
-  if (href) {
-    const place = { x, y, width, height, preserveAspectRatio: "none" };
-    return [
-      shape("image", { class: grey ? "grey" : "colour", href, ...place }),
-      shape("rect", { class: "edge", x, y, width, height }),
-    ];
-  }
-  const text = view.image === null ? "no image" : "does not decode";
-  return [
-    shape("rect", { class: "blank", x, y, width, height }),
-    shape("text", { class: "title", x: x + 8, y: y + height - 8 }, text),
-  ];
-}
-
-function masksOf(view, frame, on) {
-  const { left: x, top: y, width, height } = frame;
-  return view.masks.flatMap((mask, number) => {
-    if (mask === null || !on[`layer${number}`]) return [];
-    const href = data.pictures[mask.image];
-    return [shape("image", { class: "mask", href, x, y, width, height, preserveAspectRatio: "none" })];
-  });
-}
-
-function boxShapes(item, frame, marks, on) {
-  const kinds = valueOf(item.row, marks.kinds);
-  return boxesOf(item.row, marks).flatMap((box, number) => {
-    if (box.some((edge) => edge === null)) return [];
-    const [left, top, right, bottom] = edgesOf(box);
-    const [x, y] = [frame.left + left * frame.sx, frame.top + top * frame.sy];
-    const size = { width: Math.max(0, right - left) * frame.sx, height: Math.max(0, bottom - top) * frame.sy };
-    const stroke = kinds ? kindColour(kinds[number]) : BOX;
-    const group = shape("g", kinds ? { class: "mark", "data-key": `kind${kinds[number]}` } : {});
-    if (on.boxes) group.append(shape("rect", { class: "box", x, y, ...size, stroke }));
-    if (on.names && kinds) group.append(word(x + 4, y + 15, kindName(kinds[number]), frame.left + frame.width));
-    return group.childElementCount ? [group] : [];
-  });
-}
-
-function placesOf(item, frame, marks) {
-  return pointsOf(item.row, marks).map(({ id, x, y }) => ({
-    id,
-    x: frame.left + (x + 0.5) * frame.sx, // the middle of the pixel
-    y: frame.top + (y + 0.5) * frame.sy,
-  }));
-}
-
-function linkShapes(ends) {
-  const [from, to] = ends;
-  return from.map(({ id, x, y }, number) => {
-    const line = { x1: x, y1: y, x2: to[number].x, y2: to[number].y };
-    return shape(
-      "g",
-      { class: "mark", "data-key": `point${id}` },
-      shape("line", { class: "casing", ...line }),
-      shape("line", { class: "link", ...line, stroke: pointColour(id) }),
-    );
-  });
-}
-
-function pointShapes(places, on, radius, right) {
-  return places.map(({ id, x, y }) => {
-    const group = shape("g", { class: "mark", "data-key": `point${id}` });
-    group.append(shape("circle", { class: "point", cx: x, cy: y, r: radius, fill: pointColour(id) }));
-    if (on.numbers) group.append(word(x + radius + 2, y - 3, String(id), right));
-    return group;
-  });
-}
-
-// One picture of some views of a row, in CSS pixels.
-function drawing(item, numbers, { width, height, fixed, columns, head, on, radius, label }) {
-  const views = numbers.map((number) => item.views[number]);
-  const plan = layout(views, width, height, columns, head);
-  const tall = fixed ? height : plan.height;
-  for (const frame of plan.frames) frame.top += (tall - plan.height) / 2;
-  const svg = shape("svg", { viewBox: `0 0 ${width} ${tall}`, role: "img", "aria-label": label });
-  const marks = numbers.map((number) => data.marks[number]);
-  views.forEach((view, place) => {
-    const frame = plan.frames[place];
-    const masks = masksOf(view, frame, on);
-    svg.append(...photograph(view, frame, masks.length > 0), ...masks);
-    if (head) svg.append(titleOf(view, frame, numbers[place] === item.cover.at(-1) && views.length > 2));
-    if (marks[place]) svg.append(...boxShapes(item, frame, marks[place], on));
-  });
-  const ends = plan.frames.map((frame, place) => (marks[place]?.x ? placesOf(item, frame, marks[place]) : []));
-  if (on.lines && ends.length === 2) svg.append(...linkShapes(ends));
-  if (on.points) for (const places of ends) svg.append(...pointShapes(places, on, radius, width));
-  return svg;
-}
-
-function titleOf(view, frame, own) {
-  const most = Math.max(4, Math.floor(frame.width / LETTER));
-  const text = view.title.length > most ? `${view.title.slice(0, most - 1)}\u2026` : view.title;
-  const element = shape("text", { class: own ? "title own" : "title", x: frame.left, y: frame.top - 7 }, text);
-  element.append(shape("title", {}, view.title));
-  return element;
-}
 
 // --- filters ------------------------------------------------------------------------------
 
@@ -280,7 +99,10 @@ function readAddress() {
 
 // --- cards --------------------------------------------------------------------------------
 
-const PLAIN = { boxes: true, lines: true, points: true, layer0: true };
+const PLAIN = {
+  ...{ boxes: true, lines: true, points: true },
+  ...Object.fromEntries(data.layers.map(({ shown }, number) => [`layer${number}`, shown])),
+};
 
 function card(number) {
   const item = data.items[number];
@@ -324,10 +146,14 @@ function showMore() {
 
 // --- one row ------------------------------------------------------------------------------
 
+function masked(layer) {
+  return data.items.some((item) => item.views.some((view) => view.masks[layer]));
+}
+
 function toggles() {
   const has = (name) => data.marks.some((marks) => marks[name]);
   return [
-    ...data.layers.map((layer, number) => [`layer${number}`, layer.title, layer.shown]),
+    ...data.layers.flatMap(({ title, shown }, number) => (masked(number) ? [[`layer${number}`, title, shown]] : [])),
     ...(has("box") ? [["boxes", "Boxes", true]] : []),
     ...(has("kinds") ? [["names", "Names", true]] : []),
     ...(has("ids") ? [["points", "Keypoints", true], ["numbers", "Numbers", true]] : []),
@@ -378,17 +204,19 @@ function pointLegend(item) {
   });
 }
 
-// The kinds of what is drawn: of boxes and the first layer, then of other layers.
+// The kinds of what is drawn: of boxes, whose kinds are those of the first layer, and of layers.
 function maskLegend(item) {
+  const kinded = data.marks.some((marks) => marks.kinds);
   const kinds = data.marks.flatMap((marks) => valueOf(item.row, marks.kinds) ?? []);
   return data.layers.flatMap((layer, number) => {
-    const masked = drawn[`layer${number}`] ? item.views.flatMap((view) => view.masks[number]?.values ?? []) : [];
-    const boxed = number === 0 && (drawn.boxes || drawn.names) ? kinds : [];
-    return [...new Set([...masked, ...boxed])].sort((a, b) => a - b).map((value) => {
+    const own = kinded && number === 0;
+    const painted = drawn[`layer${number}`] ? item.views.flatMap((view) => view.masks[number]?.values ?? []) : [];
+    const boxed = own && (drawn.boxes || drawn.names) ? kinds : [];
+    return [...new Set([...painted, ...boxed])].sort((a, b) => a - b).map((value) => {
       const count = kinds.filter((kind) => kind === value).length;
-      const more = number ? layer.title.toLowerCase() : `${count} annotated`;
-      const key = number ? `layer${number}` : `kind${value}`;
-      return legendEntry(key, layer.colours[value], layer.names[value] ?? String(value), more);
+      const more = own ? `${count} annotated` : layer.title.toLowerCase();
+      const name = layer.names[value] ?? `value ${value}`;
+      return legendEntry(own ? `kind${value}` : `layer${number}`, layer.colours[value], name, more);
     });
   });
 }

@@ -140,11 +140,13 @@ def _refuse_foreign(path: str) -> None:
 
 def _render(release: Release, album: Album, seed: int) -> str:
     texts = resources.files(__package__)
-    style, script = (texts.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    style, drawing, script = (
+        texts.joinpath(name).read_text("utf-8") for name in ("page.css", "drawing.js", "page.js")
+    )
     page = Template(texts.joinpath("page.html").read_text("utf-8"))
     return _START + page.substitute(
         policy=f"default-src 'none'; img-src data:; style-src {_source(style)}; "
-        f"script-src {_source(script)}; base-uri 'none'; form-action 'none'",
+        f"script-src {_source(drawing)} {_source(script)}; base-uri 'none'; form-action 'none'",
         title=_text(release.title),
         summary=_text(release.summary),
         homepage=_text(release.homepage),
@@ -152,6 +154,7 @@ def _render(release: Release, album: Album, seed: int) -> str:
         licence=_text(release.licence),
         sample=_text(_sample(album, seed)),
         style=style,
+        drawing=drawing,
         script=script,
         data=json_text(page_data(album, LARGEST - _FRAME)),
     )

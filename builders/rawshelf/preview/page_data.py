@@ -85,6 +85,7 @@ class _Pictures:
     def __init__(self) -> None:
         self.uris: list[str | None] = []
         self._places: dict[bytes, int] = {}
+        self._masks: dict[bytes, int] = {}
 
     def photograph(self, encoded: bytes) -> int:
         """Keep a place for a photograph."""
@@ -95,8 +96,10 @@ class _Pictures:
 
     def mask(self, png: bytes) -> int:
         """Store a mask."""
-        self.uris.append(uri("image/png", png))
-        return len(self.uris) - 1
+        if png not in self._masks:
+            self._masks[png] = len(self.uris)
+            self.uris.append(uri("image/png", png))
+        return self._masks[png]
 
     def filled(self, room: int) -> list[str | None]:
         """Return all pictures; a photograph that does not decode is None."""
@@ -116,8 +119,8 @@ def _hexes(colours: bytes) -> list[str]:
 def _layer(layer: Layer) -> dict[str, Any]:
     return {
         "title": layer.title,
-        "names": layer.names,
-        "colours": _hexes(layer.colours)[: len(layer.names)],
+        "names": dict(layer.names),
+        "colours": _hexes(layer.colours),
         "shown": layer.shown,
     }
 

@@ -23,9 +23,9 @@ from rawshelf.errors import MissingError, OutputError, UsageError
 from rawshelf.manifest import card_record
 from rawshelf.manifests import ASSETS, MANIFEST
 from rawshelf.output import CARD, Output
-from rawshelf.parquet import ShardRecord
 from rawshelf.preview.pictures import Picture, Wish, encode
 from rawshelf.preview.reading import REMEDY, Conversion
+from rawshelf.records import ShardRecord
 from rawshelf.release import Dataset
 
 

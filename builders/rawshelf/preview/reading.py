@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rawshelf.errors import OutputError
-from rawshelf.parquet import ShardRecord
+from rawshelf.records import ShardRecord
 
 _BATCH = 16  # rows with images that are in memory at a time
 REMEDY = "Convert the release again: the same command keeps the files that are whole."

@@ -70,7 +70,7 @@ def mask_picture(indices: npt.NDArray[np.uint8], colours: bytes, background: int
 
     Args:
         indices: (height, width).
-        colours: RGB triples of the indices that stand for something.
+        colours: RGB triples of the indices from 0 on.
         background: The index that stands for nothing.
     """
     image = Image.fromarray(indices).convert("L")

@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rawshelf import masks
-from rawshelf.preview.album import Album, Facet, Item, Marks, Shelf, View, encoded, without_pixels
+from rawshelf.preview.album import (
+    Album,
+    Facet,
+    Item,
+    Layer,
+    Marks,
+    Shelf,
+    View,
+    encoded,
+    without_pixels,
+)
 from rawshelf.preview.choice import spread
 from rawshelf.preview.pictures import Wish
 from rawshelf.preview.reading import Conversion
@@ -20,6 +30,7 @@ from rawshelf.spair71k.release import (
     SCALE,
     TRUNCATION,
     VIEWPOINT,
+    VOC_CLASS_IDS,
 )
 
 _COLUMNS = without_pixels(PAIR_COLUMNS)
@@ -33,6 +44,17 @@ _FACTORS = {
 _MARKS = tuple(
     Marks(box=f"{side}_bbox", ids="keypoints.id", x=f"keypoints.{side}_x", y=f"keypoints.{side}_y")
     for side in _SIDES
+)
+_PIXELS = ("image", "segmentation")
+_Pixels = tuple[bytes | None, ...]  # as `_PIXELS`
+_NOTHING: _Pixels = (None, None)
+# Masks may hold classes beyond SPair-71k's own: every value of a byte has a colour.
+_LAYER = Layer(
+    "Segmentation",
+    dict(zip(VOC_CLASS_IDS, CATEGORIES, strict=True)),
+    masks.palette(256)[: 3 * 256],
+    background=0,
+    shown=False,
 )
 
 
@@ -64,6 +86,7 @@ def _fill(conversion: Conversion, configs: tuple[str, ...], wish: Wish) -> Album
         ],
         columns=_COLUMNS,
         marks=_MARKS,
+        layers=(_LAYER,),
         colours=masks.palette(KEYPOINT_SLOTS)[: 3 * KEYPOINT_SLOTS],
     )
 
@@ -75,32 +98,39 @@ def _items(
     positions: Sequence[int],
 ) -> list[Item]:
     number, name = split
-    flat = [f"{side}_image" for side in _SIDES] if configs == ("pairs_flat",) else []
-    columns = [*(column.name for column in _COLUMNS), *flat]
-    rows = conversion.rows(configs[0], name, positions, columns)
-    if flat:
-        pixels = [[encoded(row.pop(column)) for column in flat] for row in rows]
+    flat = [[f"{side}_{kind}" for kind in _PIXELS] for side in _SIDES]
+    own = [column for side in flat for column in side] if configs == ("pairs_flat",) else []
+    rows = conversion.rows(configs[0], name, positions, [*(c.name for c in _COLUMNS), *own])
+    pixels: list[list[_Pixels]]
+    if own:
+        pixels = [
+            [tuple(encoded(row.pop(column)) for column in side) for side in flat] for row in rows
+        ]
     else:
         images = _images(conversion, configs, name, rows)
-        pixels = [[images.get(row[f"{side}_index"]) for side in _SIDES] for row in rows]
+        pixels = [[images.get(row[f"{side}_index"], _NOTHING) for side in _SIDES] for row in rows]
     return [_item(number, name, *both) for both in zip(rows, pixels, strict=True)]
 
 
 def _images(
     conversion: Conversion, configs: tuple[str, ...], split: str, rows: Sequence[Mapping[str, Any]]
-) -> dict[int, bytes | None]:
-    """Return the photographs of pairs by their row in config ``images``, if that is there."""
+) -> dict[int, _Pixels]:
+    """Return the pixels of pairs by their row in config ``images``, if that is there."""
     if "images" not in configs:
         return {}
     index = {row[f"{side}_index"] for row in rows for side in _SIDES}
     wanted = sorted(place for place in index if place is not None)
-    found = conversion.rows("images", split, wanted, ["image"])
-    return {place: encoded(row["image"]) for place, row in zip(wanted, found, strict=True)}
+    found = conversion.rows("images", split, wanted, _PIXELS)
+    return {
+        place: tuple(encoded(row[kind]) for kind in _PIXELS)
+        for place, row in zip(wanted, found, strict=True)
+    }
 
 
-def _item(number: int, split: str, row: Mapping[str, Any], pixels: Sequence[bytes | None]) -> Item:
+def _item(number: int, split: str, row: Mapping[str, Any], pixels: Sequence[_Pixels]) -> Item:
     factors = [(row[key],) for key in _FACTORS]
-    layouts = tuple(range(1 + row["in_small"]))  # the small layout is a part of the large one
+    # The small layout is a part of the large one. Without layouts nobody knows.
+    layouts = () if row["in_small"] is None else tuple(range(1 + row["in_small"]))
     return Item(
         name=row["name"],
         title=CATEGORIES[row["category"]],
@@ -108,8 +138,8 @@ def _item(number: int, split: str, row: Mapping[str, Any], pixels: Sequence[byte
         values=((number,), (row["category"],), *factors, layouts),
         row=row,
         views=tuple(
-            View(f"{role}: {row[f'{side}_name']}", image, tuple(row[f"{side}_size"][:2]))
-            for role, side, image in zip(("Source", "Target"), _SIDES, pixels, strict=True)
+            View(f"{role}: {row[f'{side}_name']}", image, tuple(row[f"{side}_size"][:2]), (mask,))
+            for role, side, (image, mask) in zip(("Source", "Target"), _SIDES, pixels, strict=True)
         ),
         cover=(0, 1),
     )
