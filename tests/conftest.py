@@ -38,6 +38,7 @@ from rawshelf.spair71k import miniature  # noqa: E402
 from tests import browser as browsers  # noqa: E402
 from tests.fakes.partimagenet import FEW  # noqa: E402
 from tests.fakes.spair71k import real_test_split  # noqa: E402
+from tests.faults import COLLECTED, rows_of  # noqa: E402
 from tests.repositories import convert_parts, convert_sketch, finely_cut  # noqa: E402
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -60,6 +61,17 @@ class Conversion(NamedTuple):
     raw: Path
     out: Path
     result: Result
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for as many trials as a release deserves."""
+    parser.addoption("--full-trials", action="store_true", help="Many trials of every fault.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Remember which faults are tested, before any test is left out."""
+    config.stash[COLLECTED] = [(item, rows_of(item)) for item in items]
 
 
 def pytest_configure() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,7 +14,7 @@ import yaml
 from rawshelf import cutting
 from rawshelf.convert import convert
 from rawshelf.imagenet_sketch import miniature as sketch
-from rawshelf.miniature import pack_zip
+from rawshelf.miniature import Members, pack_zip
 from rawshelf.partimagenet import miniature as parts
 
 # Together of every OOD split; the last is of no super-category of the others.
@@ -30,7 +31,18 @@ CONFIGS = (
     ("partimagenet", "seg_annotations"),
     ("partimagenet", "ood_annotations"),
 )
+_SMALL: dict[str, dict[str, Any]] = {
+    "spair71k": {"categories": ("cat", "dog")},
+    "imagenet_sketch": {"wnids": ("n01440764", "n02012849")},
+    "partimagenet": {"wnids": ("n02422699", "n04509417"), "side": 48},
+}
 NAMES = tuple(dict.fromkeys(name for name, _ in CONFIGS))
+
+
+def small_members(name: str) -> Members:
+    """Return the members of a release of two classes."""
+    members: Members = import_module(f"rawshelf.{name}.miniature").members(**_SMALL[name])
+    return members
 
 
 @contextmanager

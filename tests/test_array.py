@@ -38,6 +38,7 @@ def plans(out: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.fault(31)
 def test_members_in_any_order_give_the_same_bytes(
     order: tuple[int, ...], conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -88,6 +89,7 @@ def test_members_of_a_published_conversion_do_nothing(
     assert not (out / ".rawshelf").exists()
 
 
+@pytest.mark.fault(27)
 def test_members_at_once_and_twice(conversion: Conversion, tmp_path: Path) -> None:
     """Processes that start together, two of them with the same index, work on one plan."""
     out = tmp_path / "out"
@@ -108,6 +110,7 @@ def test_members_at_once_and_twice(conversion: Conversion, tmp_path: Path) -> No
     assert content(conversion.out) == content(out)
 
 
+@pytest.mark.fault(28)
 def test_members_without_locks(
     conversion: Conversion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +138,8 @@ def test_members_without_locks(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.fault(22, only="9|KILL")
+@pytest.mark.fault(23, only="15|TERM")
 def test_a_member_that_is_killed_resumes(
     number: int, conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -162,6 +167,7 @@ def test_a_member_that_is_killed_resumes(
     assert not (out / ".rawshelf").exists()
 
 
+@pytest.mark.fault(32)
 def test_members_with_other_versions_are_refused(
     conversion: Conversion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

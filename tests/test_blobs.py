@@ -67,6 +67,7 @@ def test_reads_whole_files(place: str, tmp_path: Path) -> None:
         Blob("", 0, 5, 5, STORED, 0),
     ],
 )
+@pytest.mark.fault(8)
 def test_refuses_other_size(place: str, tmp_path: Path, part: Blob) -> None:
     """A container that is shorter or longer than the blob says is refused."""
     blob = part._replace(container=put(place, tmp_path, b"data"))
@@ -86,6 +87,7 @@ def test_refuses_missing_container(container: str, method: int) -> None:
     assert container == caught.value.archive
 
 
+@pytest.mark.fault(30)
 def test_container_that_shrinks_is_refused(tmp_path: Path) -> None:
     """A container that is cut while it is open gives an error, and does not kill the process."""
     url = put("local", tmp_path, bytes(100_000))

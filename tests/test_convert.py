@@ -73,6 +73,8 @@ class Broken(Executor):
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.fault(31)
+@pytest.mark.fault(38, only="care")
 def test_every_container_gives_the_same_bytes(
     container: str, conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -83,6 +85,7 @@ def test_every_container_gives_the_same_bytes(
 
 
 @pytest.mark.parametrize("executor", [AtOnce(), ThreadPoolExecutor(3)])
+@pytest.mark.fault(31)
 def test_every_executor_gives_the_same_bytes(
     executor: Executor, conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -100,6 +103,7 @@ def test_every_executor_gives_the_same_bytes(
         ({"PYTHONHASHSEED": "2", "TZ": "America/St_Johns", "USER": "somebody"}, []),
     ],
 )
+@pytest.mark.fault(31)
 def test_every_environment_gives_the_same_bytes(
     settings: dict[str, str], arguments: list[str], conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -120,6 +124,7 @@ def test_every_environment_gives_the_same_bytes(
     assert content(conversion.out) == content(tmp_path / "out")
 
 
+@pytest.mark.fault(40)
 def test_published_files_name_no_place_and_no_user(
     conversion: Conversion, repository_root: Path
 ) -> None:
@@ -146,6 +151,7 @@ def test_progress_is_told_of_every_shard(conversion: Conversion, tmp_path: Path)
     assert {Total(9, rows)} == {total for _, total in told}
 
 
+@pytest.mark.fault(30)
 def test_an_input_that_changes_during_the_conversion_is_refused(
     miniature_tar: Path, tmp_path: Path
 ) -> None:
@@ -164,6 +170,7 @@ def test_an_input_that_changes_during_the_conversion_is_refused(
     assert not (tmp_path / "out" / "data").exists()
 
 
+@pytest.mark.fault(30)
 def test_a_file_that_changes_in_a_folder_is_refused(tmp_path: Path) -> None:
     """A single changed file of an unpacked release is noticed."""
     raw = pack_folder(miniature.members(), tmp_path / "raw")
@@ -177,6 +184,7 @@ def test_a_file_that_changes_in_a_folder_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "data").exists()
 
 
+@pytest.mark.fault(30)
 def test_an_input_that_vanishes_is_an_error_of_the_release(tmp_path: Path) -> None:
     """A removed archive is not blamed on the output."""
     raw = pack_tar(miniature.members(), tmp_path / "raw.tar", gzip=False)
@@ -191,6 +199,7 @@ def test_an_input_that_vanishes_is_an_error_of_the_release(tmp_path: Path) -> No
         )
 
 
+@pytest.mark.fault(24)
 def test_lost_workers_are_told_with_the_shard(conversion: Conversion, tmp_path: Path) -> None:
     """An executor that breaks ends the conversion, and what is finished stays."""
     with pytest.raises(WorkerError, match="Workers died") as caught:
@@ -214,6 +223,7 @@ def test_strict_refuses_what_would_be_set_aside(tmp_path: Path) -> None:
         convert("spair71k", str(raw), str(out), Options(strict=True))
 
 
+@pytest.mark.fault(12)
 def test_missing_files_are_listed_when_they_are_allowed(tmp_path: Path) -> None:
     """The manifest says that the conversion is not complete, and what is absent."""
     raw = pack_tar(DEFECTS["missing_layout"](miniature.members()), tmp_path / "raw.tar.gz")
@@ -221,7 +231,7 @@ def test_missing_files_are_listed_when_they_are_allowed(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
         convert("spair71k", str(raw), str(tmp_path / "out"))
 
-    result = convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=True))
+    result = convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=100))
     assert result.manifest["complete"] is False
     assert "Layout/large/test.txt" in result.manifest["report"]["missing"]
 
@@ -252,9 +262,10 @@ def test_a_release_without_rows_is_refused(tmp_path: Path) -> None:
     raw = pack_tar([("README", b"x")], tmp_path / "raw.tar.gz")
 
     with pytest.raises(MissingError):
-        convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=True))
+        convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=100))
 
 
+@pytest.mark.fault(30)
 def test_the_manifest_identifies_the_input(conversion: Conversion) -> None:
     """Kind, size and hash of the archive stand in the manifest."""
     digest, size = file_sha256(str(conversion.raw))

@@ -136,6 +136,7 @@ def failure(address: str, conversion: Conversion, out: Path) -> RawshelfError:
     return caught.value
 
 
+@pytest.mark.fault(31)
 def test_a_cluster_gives_the_same_bytes(
     plain: Cluster, conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_cluster_gives_the_same_bytes(
     assert content(conversion.out) == content(out)
 
 
+@pytest.mark.fault(24)
 def test_results_of_an_earlier_run_are_not_taken(
     plain: Cluster, conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -179,6 +181,7 @@ def test_a_scheduler_file_is_an_address(plain: Cluster, tmp_path: Path) -> None:
         assert 4 == executor.submit(sum, (2, 2)).result()
 
 
+@pytest.mark.fault(24)
 def test_a_worker_that_is_killed_costs_no_shard(conversion: Conversion, tmp_path: Path) -> None:
     """Another takes over what it was at, while the run goes on."""
     place = tmp_path / "cluster"
@@ -192,6 +195,7 @@ def test_a_worker_that_is_killed_costs_no_shard(conversion: Conversion, tmp_path
     assert content(conversion.out) == content(tmp_path / "out")
 
 
+@pytest.mark.fault(24)
 def test_a_shard_that_kills_its_workers_is_named(conversion: Conversion, tmp_path: Path) -> None:
     """All others arrive and are kept; a run that can write it then finishes."""
     out = tmp_path / "out"

@@ -163,6 +163,7 @@ def test_rows_keep_the_order_over_batches() -> None:
     ],
     ids=lambda value: None if isinstance(value, bytes) else str(value).encode("unicode_escape"),
 )
+@pytest.mark.fault(18)
 def test_document_is_refused(document: bytes, field: str | None, found: str) -> None:
     """A document that is not exactly as the schema says is refused, alone and among others."""
     others = [changed(number=number) for number in range(5)]
@@ -178,6 +179,7 @@ def test_document_is_refused(document: bytes, field: str | None, found: str) -> 
         assert str(error).encode()  # can be printed
 
 
+@pytest.mark.fault(18)
 def test_culprit_is_named_among_thousands() -> None:
     """The one bad document of many batches is named."""
     documents = [changed(number=number) for number in range(60_000)]
@@ -198,6 +200,7 @@ def test_culprit_is_named_among_thousands() -> None:
         (b'{"number": 1, "text": "a"}{"number": 1, "text": {"x": 1}', b'{"y": 1}}'),
     ],
 )
+@pytest.mark.fault(18)
 def test_documents_that_only_parse_together_are_refused(first: bytes, second: bytes) -> None:
     """No document lends another what that lacks."""
     with pytest.raises(AnnotationError) as caught:
@@ -236,6 +239,7 @@ def test_no_thread_is_left_behind() -> None:
     assert before >= set(threading.enumerate())
 
 
+@pytest.mark.fault(18)
 def test_deep_nesting_does_not_end_the_process() -> None:
     """A document as deep as its size allows is refused, also with the small stack of a thread."""
     code = (
@@ -306,6 +310,7 @@ def test_fitting_documents_are_parsed(document: dict[str, Any]) -> None:
 
 
 @given(FITTING | MIXED | ANY, st.booleans())
+@pytest.mark.fault(18)
 def test_other_documents_are_refused(document: dict[str, Any], ascii_only: bool) -> None:
     """A document is parsed to Python's values or refused; nothing else happens."""
     text = json.dumps(document, ensure_ascii=ascii_only)
@@ -314,6 +319,7 @@ def test_other_documents_are_refused(document: dict[str, Any], ascii_only: bool)
 
 @given(FITTING, st.lists(st.tuples(st.integers(0), st.binary(max_size=3)), min_size=1, max_size=3))
 @example(GOOD, [(len(json.dumps(GOOD)), b"\0}")])
+@pytest.mark.fault(18)
 def test_damaged_documents_are_refused(
     document: dict[str, Any], damage: list[tuple[int, bytes]]
 ) -> None:

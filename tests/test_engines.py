@@ -31,6 +31,7 @@ class Elsewhere(Executor):
         return future
 
 
+@pytest.mark.fault(24)
 def test_a_call_that_kills_its_workers_is_named_and_the_others_are_done(tmp_path: Path) -> None:
     """Each is told once; the deadly one was tried in company and alone."""
     calls = {str(number): partial(written, tmp_path, number) for number in range(6)}
@@ -44,6 +45,7 @@ def test_a_call_that_kills_its_workers_is_named_and_the_others_are_done(tmp_path
     assert "xxx" == (tmp_path / "3").read_text()
 
 
+@pytest.mark.fault(24)
 def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
     """What ran when the pool broke runs again."""
     calls = {str(number): partial(once, tmp_path, number) for number in range(3)}
@@ -53,6 +55,7 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
     assert {"0": 0, "1": 1, "2": 2} == found
 
 
+@pytest.mark.fault(24)
 def test_a_call_blamed_for_another_is_done_after_all() -> None:
     """A cluster takes all calls that a worker had been given for suspects when it dies."""
     attempts: list[int] = []
@@ -74,6 +77,7 @@ def test_a_call_blamed_for_another_is_done_after_all() -> None:
     assert attempts == [0, 1, 2, 3, 4, 2, 3]
 
 
+@pytest.mark.fault(24)
 def test_calls_that_all_die_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing can be done, not every call is tried."""
     monkeypatch.setattr("rawshelf.engines._ALONE", 1)
@@ -132,6 +136,7 @@ def test_a_machine_without_rawshelf_is_told(conversion: Conversion, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["rawshelf", "pyarrow", "pillow"])
+@pytest.mark.fault(32)
 def test_other_versions_are_refused(name: str) -> None:
     """All on which bytes depend."""
     with pytest.raises(WorkerError, match="different versions"):

@@ -32,11 +32,13 @@ def refusal(url: str) -> SourceError:
 @pytest.mark.parametrize(
     "place", ["plain", "with space", "é ü", "a#b%20c?d", "CON", "x::y", "-dash", "d/" * 90 + "deep"]
 )
+@pytest.mark.fault(38)
 def test_reads_folder_at_odd_place(tmp_path: Path, place: str) -> None:
     """The place of a folder may be spelled in any way that its file system takes."""
     assert FILES == walked(fill(tmp_path / place, FILES))
 
 
+@pytest.mark.fault(31)
 def test_order_is_by_name(tmp_path: Path) -> None:
     """The order of the members does not depend on that of the directory."""
     url = fill(tmp_path / "r", {"b/2": b"", "b/1": b"", "a/1": b"", "c": b"", "B2/x": b""})
@@ -46,6 +48,7 @@ def test_order_is_by_name(tmp_path: Path) -> None:
     assert ["c", "b/1", "b/2", "a/1", "B2/x"] == names
 
 
+@pytest.mark.fault(38)
 def test_names_become_nfc_and_stay_readable(tmp_path: Path) -> None:
     """Decomposed names of folders and files are read, under composed names."""
     url = fill(tmp_path / "r", {"e\u0301/o\u0308": b"data"})
@@ -54,6 +57,7 @@ def test_names_become_nfc_and_stay_readable(tmp_path: Path) -> None:
     assert Source(url).fingerprint() == Source(url).fingerprint()
 
 
+@pytest.mark.fault(6)
 def test_links_are_reported_and_not_followed(tmp_path: Path) -> None:
     """Links to files and folders, outwards, dangling and in a loop, are kept for the report."""
     url = fill(tmp_path / "r", {"d/a": b"a"})
@@ -80,6 +84,7 @@ def test_reads_through_link_to_root(tmp_path: Path) -> None:
     assert FILES == walked(str(tmp_path / "link"))
 
 
+@pytest.mark.fault(11)
 def test_junk_is_counted(tmp_path: Path) -> None:
     """Leftovers of operating systems are skipped and counted."""
     files = {"a": b"", ".DS_Store": b"", "d/._a": b"", "__MACOSX/a": b"", "Thumbs.db": b""}
@@ -89,6 +94,7 @@ def test_junk_is_counted(tmp_path: Path) -> None:
     assert 4 == source.guard.junk
 
 
+@pytest.mark.fault(5)
 def test_refuses_fifo(tmp_path: Path) -> None:
     """A fifo is refused, not waited for."""
     url = fill(tmp_path / "r", {"a": b"a"})
@@ -97,6 +103,7 @@ def test_refuses_fifo(tmp_path: Path) -> None:
     assert "pipe" == refusal(url).member
 
 
+@pytest.mark.fault(5)
 def test_refuses_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket is refused."""
     url = fill(tmp_path / "r", {"a": b"a"})
@@ -109,11 +116,13 @@ def test_refuses_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1bb", "a\\b", "a\udcffb"])
 @pytest.mark.parametrize("below", ["", "{}/x"])
+@pytest.mark.fault(4)
 def test_refuses_hostile_name(tmp_path: Path, name: str, below: str) -> None:
     """Names of files and folders with controls or in no encoding are refused."""
     refusal(fill(tmp_path / "r", {below.format(name) or name: b""}))
 
 
+@pytest.mark.fault(9)
 def test_refuses_twins_by_case(tmp_path: Path) -> None:
     """Two files whose names differ in case only are refused."""
     assert "A and a" == refusal(fill(tmp_path / "r", {"A": b"", "a": b""})).found
@@ -170,6 +179,7 @@ def become_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [vanish, grow, shrink, become_link, become_fifo, become_folder])
+@pytest.mark.fault(30)
 def test_refuses_what_changes_while_read(tmp_path: Path, change: object) -> None:
     """A file that is not what was listed is refused when it is read."""
     url = fill(tmp_path / "r", {"a": b"1", "b": b"2"})
@@ -182,6 +192,7 @@ def test_refuses_what_changes_while_read(tmp_path: Path, change: object) -> None
     assert "b" == caught.value.member
 
 
+@pytest.mark.fault(30)
 def test_refuses_folder_that_vanishes(tmp_path: Path) -> None:
     """A folder that is gone when its turn comes is refused."""
     url = fill(tmp_path / "r", {"a": b"1", "d/b": b"2"})
@@ -232,6 +243,7 @@ def test_refuses_remote_listing(name: str, details: object) -> None:
         list(list_remote(Foreign({name: details}), "root", Guard("foreign://root")))
 
 
+@pytest.mark.fault(6)
 def test_remote_links_are_reported() -> None:
     """A link behind a URL is not followed either."""
     guard = Guard("foreign://root")

@@ -189,6 +189,7 @@ SET_ASIDE = {
 
 @pytest.mark.parametrize("configs", [("default",), ("quality",), ()])
 @pytest.mark.parametrize("defect", SET_ASIDE)
+@pytest.mark.fault(14)
 def test_set_aside(defect: str, configs: tuple[str, ...], tmp_path: Path) -> None:
     """What is no whole JPEG is set aside, once, with its reason; strict refuses."""
     raw = str(pack_zip(DEFECTS[defect](release()), tmp_path / "raw.zip"))
@@ -205,6 +206,7 @@ def test_set_aside(defect: str, configs: tuple[str, ...], tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("defect", ["two_roots", "duplicate_member"])
+@pytest.mark.fault(9, only="duplicate")
 def test_refused(defect: str, tmp_path: Path) -> None:
     """What cannot be told apart refuses the release; nothing is published."""
     raw = pack_zip(DEFECTS[defect](release()), tmp_path / "raw.zip")

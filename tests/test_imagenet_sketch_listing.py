@@ -89,6 +89,7 @@ def test_two_roots(tmp_path: Path) -> None:
     assert "old/sketch/ beside sketch/" == caught.value.found
 
 
+@pytest.mark.fault(9)
 def test_duplicate_member(tmp_path: Path) -> None:
     """A member that stands twice refuses the release."""
     release = packed(DEFECTS["duplicate_member"](few()), tmp_path)
@@ -97,6 +98,7 @@ def test_duplicate_member(tmp_path: Path) -> None:
         read(release)
 
 
+@pytest.mark.fault(13)
 def test_strays(tmp_path: Path) -> None:
     """What lies outside of the class folders is listed, not converted, and shifts no label."""
     release = packed(DEFECTS["outside_any_class"](few()), tmp_path)
@@ -118,6 +120,7 @@ def test_number_with_leading_zero(tmp_path: Path) -> None:
     assert [f"sketch/{FEW[0]}/sketch_00.JPEG"] == release.report.strays
 
 
+@pytest.mark.fault(19)
 def test_unknown_class(tmp_path: Path) -> None:
     """Images of a wnid that is no class are set aside and shift no label."""
     release = packed(DEFECTS["unknown_class"](few()), tmp_path)
@@ -132,6 +135,7 @@ def test_unknown_class(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.fault(11)
 def test_junk(tmp_path: Path) -> None:
     """Leftovers of an operating system are counted and nothing else."""
     release = packed(DEFECTS["junk"](few()), tmp_path)
@@ -141,6 +145,7 @@ def test_junk(tmp_path: Path) -> None:
     assert [] == release.report.strays
 
 
+@pytest.mark.fault(3)
 def test_quota_page(tmp_path: Path) -> None:
     """The page that Drive sends in place of the zip is refused, with what to do."""
     raw = tmp_path / "ImageNet-Sketch.zip"
@@ -191,6 +196,7 @@ def test_full_count(full_job: Job) -> None:
     assert ([], []) == (full_job.report.notes, full_job.report.differences)
 
 
+@pytest.mark.fault(12)
 def test_other_counts(tmp_path: Path) -> None:
     """Classes with another count than published, and those without images, are reported."""
     release = packed(few(), tmp_path)

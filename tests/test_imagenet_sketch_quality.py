@@ -145,6 +145,7 @@ def test_mean_and_deviation(tmp_path: Path) -> None:
         ("truncated_jpeg", "the JPEG is cut short"),
     ],
 )
+@pytest.mark.fault(14)
 def test_set_aside(defect: str, reason: str, tmp_path: Path) -> None:
     """An image that is no whole JPEG has no row, and the reason is listed."""
     release = job(packed(DEFECTS[defect](members(wnids=FEW[:1])), tmp_path))
@@ -157,6 +158,7 @@ def test_set_aside(defect: str, reason: str, tmp_path: Path) -> None:
     assert first not in found["quality_of"].to_pylist()
 
 
+@pytest.mark.fault(14)
 def test_undecodable(tmp_path: Path) -> None:
     """An image that does not decode keeps its row, with nulls, and is noted."""
     release = job(packed(DEFECTS["undecodable_jpeg"](members(wnids=FEW[:1])), tmp_path))
@@ -201,6 +203,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("stop", [0, 1, 4, 6, 8])
+@pytest.mark.fault(22)
 def test_resume(stop: int, tmp_path: Path) -> None:
     """A run that was stopped keeps its finished parts; the next takes them up as they are."""
     raw = packed(members(wnids=FEW), tmp_path)

@@ -102,6 +102,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(16)
 def test_header_is_what_pillow_reads(kind: str) -> None:
     """Format, size and components are those that Pillow finds."""
     assert pillow(KINDS[kind]) == probe(memoryview(KINDS[kind]))
@@ -110,6 +111,7 @@ def test_header_is_what_pillow_reads(kind: str) -> None:
 @pytest.mark.parametrize("value", range(1, 9))
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.fault(16)
 def test_orientation_is_what_pillow_reads(order: str, value: int, before: int) -> None:
     """The EXIF orientation is found in either byte order, and the size is the stored one."""
     data = with_segments(segment(0xE1, EXIF + tiff(order, value, before=before)))
@@ -128,6 +130,7 @@ def test_orientation_may_be_of_another_type(kind: int) -> None:
     assert (6, pillow(data)) == (probe(memoryview(data)).orientation, pillow(data))
 
 
+@pytest.mark.fault(16)
 def test_orientation_of_a_png() -> None:
     """The orientation of a PNG's EXIF chunk is found."""
     png = encoded("PNG")
@@ -151,6 +154,7 @@ def test_orientation_of_a_png() -> None:
         b"http://ns.adobe.com/xap/1.0/\0<x/>",
     ],
 )
+@pytest.mark.fault(16)
 def test_malformed_exif_has_no_orientation(payload: bytes) -> None:
     """EXIF that is cut short or out of range turns nothing."""
     assert 1 == probe(memoryview(with_segments(segment(0xE1, payload)))).orientation
@@ -169,6 +173,7 @@ def test_thumbnail_is_not_the_image() -> None:
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if "behind" not in k and "large" not in k])
+@pytest.mark.fault(14)
 def test_cut_file_is_a_problem(kind: str) -> None:
     """A file cut anywhere is never taken for whole."""
     data = KINDS[kind]
@@ -181,6 +186,7 @@ def test_cut_file_is_a_problem(kind: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO"])
+@pytest.mark.fault(14)
 def test_other_format_is_a_problem(form: str) -> None:
     """An image of another format is named by how it starts."""
     with pytest.raises(ImageProblem, match="no JPEG or PNG: it starts with b'"):
@@ -202,6 +208,7 @@ def test_other_format_is_a_problem(form: str) -> None:
         (b"\x89PNG\r\n\x1a\n" + chunk(b"gAMA", bytes(13)) + chunk(b"IEND", b""), "no IHDR"),
     ],
 )
+@pytest.mark.fault(14)
 def test_what_is_no_image_is_a_problem(data: bytes, reason: str) -> None:
     """What is no image is said to be none."""
     with pytest.raises(ImageProblem, match=reason):
@@ -230,12 +237,14 @@ def bomb(form: str, width: int, height: int) -> bytes:
         (JPEG, 5, 0),
     ],
 )
+@pytest.mark.fault(15)
 def test_impossible_size_is_a_problem(form: str, width: int, height: int) -> None:
     """A file that claims more pixels than Pillow decodes, or none, is refused by its header."""
     with pytest.raises(ImageProblem, match=f"{width} x {height} pixels"):
         probe(memoryview(bomb(form, width, height)))
 
 
+@pytest.mark.fault(15)
 def test_largest_size_passes() -> None:
     """A file of just as many pixels as Pillow decodes is none of our business."""
     assert 178_956_970 == probe(memoryview(bomb(PNG, 178_956_970, 1))).width
@@ -246,6 +255,7 @@ def test_largest_size_passes() -> None:
     st.lists(st.tuples(st.integers(0, 3000), st.binary(max_size=4)), max_size=4),
     st.none() | st.integers(0, 3000),
 )
+@pytest.mark.fault(14)
 def test_damage_is_a_header_or_a_problem(
     kind: str, damage: list[tuple[int, bytes]], end: int | None
 ) -> None:
@@ -259,6 +269,7 @@ def test_damage_is_a_header_or_a_problem(
 
 
 @given(st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b""]), st.binary(max_size=200))
+@pytest.mark.fault(14)
 def test_noise_is_a_header_or_a_problem(start: bytes, noise: bytes) -> None:
     """Noise behind a signature is a header or a reason, never another exception."""
     with suppress(ImageProblem):

@@ -5,25 +5,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from rawshelf.convert import Options, convert
-from rawshelf.miniature import pack_tar
+from rawshelf.imagenet_sketch import miniature as sketch
+from rawshelf.miniature import pack_tar, pack_zip
+from rawshelf.partimagenet import miniature as parts
 from rawshelf.spair71k import miniature
 from tests.conftest import Conversion
 from tests.outputs import content, observed
 
-TRIALS = {"1": 14, "2": 6}  # by number of workers
+TRIALS = {"1": (14, 110), "2": (6, 50)}  # by number of workers; by default, with --full-trials
+
+Record = Callable[[str, object], None]
 
 # Converts in forked children, each killed at one of the operations that change the file system.
 KILLED_AT_STEPS = """
 import os, signal, sys
 from rawshelf.convert import Options, convert
 
-raw, out, by = sys.argv[1:]
+name, config, raw, out, by = sys.argv[1:]
 os.fsync = lambda handle: None  # no machine dies here, and flushing takes most of the time
 
 def dying(act, left):
@@ -35,15 +39,15 @@ def dying(act, left):
     return wrapped
 
 # What is imported and computed once need not be so in each child.
-options = Options(("pairs",), overwrite=True)
-convert("spair71k", raw, f"{out}-warm", options)
+options = Options((config,), overwrite=True)
+convert(name, raw, f"{out}-warm", options)
 for step in range(1, 1000, int(by)):
     child = os.fork()
     if not child:
         left = [step]
-        for name in ("replace", "fsync", "unlink", "rmdir", "mkdir"):
-            setattr(os, name, dying(getattr(os, name), left))
-        convert("spair71k", raw, f"{out}-{step}", options)
+        for call in ("replace", "fsync", "unlink", "rmdir", "mkdir"):
+            setattr(os, call, dying(getattr(os, call), left))
+        convert(name, raw, f"{out}-{step}", options)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status):
@@ -95,10 +99,12 @@ def finished_shards(out: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def check_resumed(raw: Path, out: Path, expected: dict[str, str], *configs: str) -> int:
+def check_resumed(
+    raw: Path, out: Path, expected: dict[str, str], *configs: str, name: str = "spair71k"
+) -> int:
     """Finish an interrupted conversion; return how many shards it kept."""
     before = finished_shards(out)
-    result = convert("spair71k", str(raw), str(out), Options(configs, overwrite=True))
+    result = convert(name, str(raw), str(out), Options(configs, overwrite=True))
 
     assert expected == content(out)
     assert not (out / ".rawshelf").exists()
@@ -120,18 +126,25 @@ def start(arguments: list[str], out: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.usefixtures("unflushed")
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.fault(22)
 def test_a_run_killed_at_random_moments_resumes(
-    workers: str, longer: Conversion, tmp_path: Path
+    workers: str,
+    longer: Conversion,
+    tmp_path: Path,
+    record_property: Record,
+    request: pytest.FixtureRequest,
 ) -> None:
     """After SIGKILL nothing torn is visible, and the next run ends with the same bytes."""
+    trials = TRIALS[workers][request.config.option.full_trials]
+    record_property("trials", trials)
     chance = random.Random(int(workers))
     expected = content(longer.out)
     whole = measured(longer, tmp_path / "whole", workers)
     kept = []
-    for trial in range(TRIALS[workers]):
+    for trial in range(trials):
         out = tmp_path / f"out-{trial}"
         process = start(command(longer.raw, out, "--workers", workers), out)
-        time.sleep(whole * (trial + chance.random()) / TRIALS[workers])
+        time.sleep(whole * (trial + chance.random()) / trials)
         process.kill()
         process.communicate()
 
@@ -151,30 +164,59 @@ def measured(longer: Conversion, out: Path, workers: str) -> float:
     return time.monotonic() - begin
 
 
-def outputs_killed_at_each_step(raw: Path, out: Path, *, by: int = 1) -> Iterator[Path]:
+def outputs_killed_at_each_step(
+    raw: Path, out: Path, *, by: int = 1, of: tuple[str, str] = ("spair71k", "pairs")
+) -> Iterator[Path]:
     """Kill conversions at each of their steps; yield the outputs as the observer sees them."""
-    arguments = [sys.executable, "-c", KILLED_AT_STEPS, str(raw), str(out), str(by)]
+    arguments = [sys.executable, "-c", KILLED_AT_STEPS, *of, str(raw), str(out), str(by)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     yield from (Path(f"{out}-{step}") for step in range(1, int(done.stdout), by))
 
 
 @pytest.mark.usefixtures("unflushed")
-def test_a_run_killed_at_any_step_resumes(small_tar: Path, tmp_path: Path) -> None:
+@pytest.mark.fault(22)
+def test_a_run_killed_at_any_step_resumes(
+    small_tar: Path, tmp_path: Path, record_property: Record
+) -> None:
     """Whatever the last rename, flush or removal was, what is visible is whole."""
     convert("spair71k", str(small_tar), str(tmp_path / "whole"), Options(("pairs",)))
     expected = content(tmp_path / "whole")
-    seen = set()
+    seen = []
     for out in outputs_killed_at_each_step(small_tar, tmp_path / "out"):
-        seen.add(len(observed(out, expected) if out.exists() else ()))
+        seen.append(len(observed(out, expected) if out.exists() else ()))
         check_resumed(small_tar, out, expected, "pairs")
 
     # Nothing, then shard by shard, then the manifest, then the card.
-    assert {0, 1, 2, 3, 4, 5} == seen
+    assert {0, 1, 2, 3, 4, 5} == set(seen)
+    record_property("trials", len(seen))
 
 
 @pytest.mark.usefixtures("unflushed")
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("of", [("imagenet_sketch", "quality"), ("partimagenet", "ood")])
+def test_a_run_of_any_dataset_killed_at_a_step_resumes(
+    of: tuple[str, str], tmp_path: Path, record_property: Record, request: pytest.FixtureRequest
+) -> None:
+    """Also where images are measured, or masks drawn, before shards are written."""
+    name, config = of
+    members = parts.ood_members if name == "partimagenet" else sketch.members
+    raw = pack_zip(members(wnids=("n02422699", "n02835271")), tmp_path / "raw.zip")
+    convert(name, str(raw), str(tmp_path / "whole"), Options((config,)))
+    expected = content(tmp_path / "whole")
+    seen = []
+    by = 1 if request.config.option.full_trials else 9
+    for out in outputs_killed_at_each_step(raw, tmp_path / "out", by=by, of=of):
+        seen.append(len(observed(out, expected) if out.exists() else ()))
+        check_resumed(raw, out, expected, config, name=name)
+
+    assert 0 in seen
+    record_property("trials", len(seen))
+
+
+@pytest.mark.usefixtures("unflushed")
+@pytest.mark.fault(22)
 def test_a_run_killed_while_it_replaces_another_conversion_resumes(
-    small_tar: Path, other_tar: Path, tmp_path: Path
+    small_tar: Path, other_tar: Path, tmp_path: Path, record_property: Record
 ) -> None:
     """Card and manifest never describe files that are not there, nor the old ones the new."""
     convert("spair71k", str(small_tar), str(tmp_path / "whole"), Options(("pairs",)))
@@ -182,18 +224,20 @@ def test_a_run_killed_while_it_replaces_another_conversion_resumes(
     old, new = content(tmp_path / "old"), content(tmp_path / "whole")
     for step in range(1, 150, 2):
         shutil.copytree(tmp_path / "old", tmp_path / f"out-{step}")
-    seen = set()
+    seen = []
     for out in outputs_killed_at_each_step(small_tar, tmp_path / "out", by=2):
         if (out / "manifest.json").exists():
             observed(out, old if (out / "data/images").exists() else new)
         else:
             assert not (out / "README.md").exists()
-        seen.add(((out / "manifest.json").exists(), (out / "README.md").exists()))
+        seen.append(((out / "manifest.json").exists(), (out / "README.md").exists()))
         check_resumed(small_tar, out, new, "pairs")
 
-    assert {(True, True), (True, False), (False, False)} == seen
+    assert {(True, True), (True, False), (False, False)} == set(seen)
+    record_property("trials", len(seen))
 
 
+@pytest.mark.fault(22)
 def test_finished_shards_are_kept(longer: Conversion, tmp_path: Path) -> None:
     """A run that is killed when some shards are finished does not write those again."""
     out = tmp_path / "out"
@@ -209,6 +253,7 @@ def test_finished_shards_are_kept(longer: Conversion, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("wait", [0.05, 0.6])
+@pytest.mark.fault(23)
 def test_a_run_that_is_told_to_stop_stops_soon(
     number: int, status: int, workers: str, wait: float, longer: Conversion, tmp_path: Path
 ) -> None:
@@ -228,6 +273,7 @@ def test_a_run_that_is_told_to_stop_stops_soon(
     check_resumed(longer.raw, out, content(longer.out))
 
 
+@pytest.mark.fault(22)
 def test_workers_do_not_outlive_a_killed_run(longer: Conversion, tmp_path: Path) -> None:
     """Spawned workers end when their parent is gone."""
     out = tmp_path / "out"
@@ -254,6 +300,7 @@ def workers_of(process: int) -> list[int]:
     ]
 
 
+@pytest.mark.fault(24)
 def test_a_worker_that_dies_is_replaced(longer: Conversion, tmp_path: Path) -> None:
     """Its shard is written by another worker."""
     out = tmp_path / "out"

@@ -45,7 +45,7 @@ def test_our_cards_break_no_rule(name: str, conversion: Conversion, tmp_path: Pa
     if name != "spair71k":
         out = tmp_path / "out"
         raw = write_release(catalog.find(name), tmp_path)
-        convert(name, str(raw), str(out), Options(allow_missing=True))
+        convert(name, str(raw), str(out), Options(allow_missing=100))
 
     assert [] == [str(finding) for finding in lint(str(out))]
 
@@ -56,6 +56,7 @@ def test_every_rule_has_a_defect_that_breaks_it() -> None:
 
 
 @pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.fault(21, only="yaml|front|alias|tag|deep")
 def test_a_defect_is_found_and_nothing_else(
     name: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +223,7 @@ def short(out: Path) -> tuple[str, str]:
 
 @_HOSTILE
 @given(data=st.data())
+@pytest.mark.fault(21)
 def test_values_of_any_kind_give_findings_only(
     data: st.DataObject, out: Path, short: tuple[str, str]
 ) -> None:
@@ -246,6 +248,7 @@ def test_values_of_any_kind_give_findings_only(
     length=st.integers(0, 40),
     added=st.text("-:[]{}&*!<>|%@#'\"\n\t ax0~?,`()\x00\ud800", max_size=12),
 )
+@pytest.mark.fault(21)
 def test_mutated_text_gives_findings_only(
     first: int, length: int, added: str, out: Path, short: tuple[str, str]
 ) -> None:
@@ -260,6 +263,7 @@ def test_mutated_text_gives_findings_only(
 @pytest.mark.parametrize(
     "text", ["<![foo[", "<div>\n<![foo[ x\n</div>", "[x](http://[)", "[x](<>)"]
 )
+@pytest.mark.fault(21)
 def test_hostile_prose_gives_findings_only(text: str, out: Path) -> None:
     """What parsers of HTML and of addresses refuse is no traceback."""
     edit_prose(text)(out)

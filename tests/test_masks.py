@@ -76,6 +76,7 @@ def test_later_annotations_cover_earlier_ones() -> None:
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
+@pytest.mark.fault(19)
 def test_bad_polygons_are_skipped_and_counted(bad: list[float], skipped: int, first: bool) -> None:
     """A bad polygon, first or last, takes nothing from the good one beside it."""
     polygons = [bad, SQUARE] if first else [SQUARE, bad]
@@ -86,6 +87,7 @@ def test_bad_polygons_are_skipped_and_counted(bad: list[float], skipped: int, fi
 
 
 @pytest.mark.parametrize("polygons", [[], [[]], [[1.0, 2.0]], [[1.0, 2.0, 3.0, 4.0]]])
+@pytest.mark.fault(17)
 def test_nothing_to_draw(polygons: list[list[float]]) -> None:
     """An annotation whose first polygon pycocotools refuses gives no mask and no error."""
     assert masks.draw(polygons, HEIGHT, WIDTH) is None
@@ -124,6 +126,7 @@ def encoded(mode: str, size: tuple[int, int] = (WIDTH, HEIGHT), kind: str = "PNG
 
 
 @pytest.mark.parametrize("mode", ["L", "P"])
+@pytest.mark.fault(17)
 def test_released_modes_are_decoded(mode: str) -> None:
     """Grey and palette PNGs are masks, palette ones of fewer bits too."""
     assert masks.png_mode(encoded(mode)).startswith(mode)
@@ -141,12 +144,14 @@ def test_released_modes_are_decoded(mode: str) -> None:
         (memoryview(b""), "empty"),
     ],
 )
+@pytest.mark.fault(17)
 def test_what_is_no_mask_is_named(data: memoryview, reason: str) -> None:
     """Other images are refused with a reason."""
     with pytest.raises(ImageProblem, match=reason):
         masks.decode_png(data)
 
 
+@pytest.mark.fault(17)
 def test_damaged_pixels_are_named() -> None:
     """A PNG whose pixel data are damaged is refused."""
     data = bytearray(masks.encode_png(random_mask(41), masks.palette(40)))

@@ -44,6 +44,7 @@ def refusal(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.fault(4)
 def test_refuses_hostile_name(name: str) -> None:
     """A name that is not plain and relative is refused, and the message can be printed."""
     message = refusal(name)
@@ -53,6 +54,7 @@ def test_refuses_hostile_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if len(name) <= 100])
+@pytest.mark.fault(4)
 def test_usual_names_leave_hostile_ones_for_a_closer_look(name: str) -> None:
     """The check of many tar names at once never lets pass what the check of one refuses."""
     raw = name.encode("utf-8", "surrogateescape")
@@ -94,6 +96,7 @@ def test_names_become_nfc() -> None:
         ("./a", "a"),
     ],
 )
+@pytest.mark.fault(9)
 def test_refuses_twins(first: str, second: str) -> None:
     """Names that are equal after folding case or composing are refused, and both are named."""
     guard = Guard("x")
@@ -105,6 +108,7 @@ def test_refuses_twins(first: str, second: str) -> None:
 
 
 @pytest.mark.parametrize(("first", "many"), [("A", [b"a", b"b"]), ("x", [b"a", b"A"])])
+@pytest.mark.fault(9)
 def test_usual_names_leave_twins_for_a_closer_look(first: str, many: list[bytes]) -> None:
     """A twin within many names, or of an earlier one, is seen; then nothing is admitted."""
     guard = Guard("x")
@@ -128,6 +132,7 @@ LIMITS = Limits(members=3, member_bytes=5 << 20, total_bytes=6 << 20, ratio=10)
     ],
 )
 @pytest.mark.parametrize("name", ["{}", "._{}"])
+@pytest.mark.fault(7)
 def test_limits(sizes: list[int], packed: int, field: str, name: str) -> None:
     """Each limit refuses, also for leftovers that are skipped."""
     guard = Guard("x", LIMITS)
@@ -140,6 +145,7 @@ def test_limits(sizes: list[int], packed: int, field: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("sizes", [[1, 1, 1, 1], [6 << 20], [4 << 20, 4 << 20]])
+@pytest.mark.fault(7)
 def test_usual_names_keep_limits(sizes: list[int]) -> None:
     """Many at once do not pass a limit either."""
     raw = [b"%d" % number for number in range(len(sizes))]
@@ -147,6 +153,7 @@ def test_usual_names_keep_limits(sizes: list[int]) -> None:
     assert Guard("x", LIMITS).admit_usual(raw, sizes) is None
 
 
+@pytest.mark.fault(7)
 def test_folders_count_as_entries() -> None:
     """An archive of nothing but folders ends at the limit too."""
     guard = Guard("x", Limits(members=2))
@@ -170,6 +177,7 @@ def test_folders_count_as_entries() -> None:
         ("MyThumbs.db", False),
     ],
 )
+@pytest.mark.fault(11)
 def test_junk_is_an_explicit_list(name: str, expected: bool) -> None:
     """Only the listed leftovers are junk."""
     assert expected == is_junk(name)

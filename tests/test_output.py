@@ -51,7 +51,7 @@ def states(out: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def refusal(raw: Path, out: Path, *args: object, **options: bool) -> OutputError:
+def refusal(raw: Path, out: Path, *args: object, **options: int) -> OutputError:
     with pytest.raises(OutputError) as caught:
         convert("spair71k", str(raw), str(out), Options(*args, **options))  # type: ignore[arg-type]
 
@@ -59,6 +59,7 @@ def refusal(raw: Path, out: Path, *args: object, **options: bool) -> OutputError
     return caught.value
 
 
+@pytest.mark.fault(26)
 def test_an_output_that_is_a_file_is_refused(miniature_tar: Path, tmp_path: Path) -> None:
     """A file in place of the folder is left as it is."""
     out = tmp_path / "out"
@@ -70,6 +71,7 @@ def test_an_output_that_is_a_file_is_refused(miniature_tar: Path, tmp_path: Path
     assert "mine" == out.read_text()
 
 
+@pytest.mark.fault(26)
 def test_an_output_below_a_file_is_refused(miniature_tar: Path, tmp_path: Path) -> None:
     """A file in place of a folder above the output is an error of the output."""
     (tmp_path / "file").write_text("mine")
@@ -80,6 +82,7 @@ def test_an_output_below_a_file_is_refused(miniature_tar: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "README.md", "data/pairs/mine.parquet", "data/x"])
+@pytest.mark.fault(26)
 def test_foreign_files_in_a_new_output_are_refused(
     name: str, miniature_tar: Path, tmp_path: Path
 ) -> None:
@@ -94,6 +97,7 @@ def test_foreign_files_in_a_new_output_are_refused(
     assert [name] == [str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()]
 
 
+@pytest.mark.fault(26)
 def test_foreign_files_among_the_shards_of_a_finished_output_are_refused(
     miniature_tar: Path, finished: Path
 ) -> None:
@@ -106,6 +110,7 @@ def test_foreign_files_among_the_shards_of_a_finished_output_are_refused(
     assert "mine" == (finished / "data/pairs/train-extra.parquet").read_text()
 
 
+@pytest.mark.fault(26)
 def test_hidden_files_and_extra_files_beside_the_card_are_left_alone(
     miniature_tar: Path, finished: Path
 ) -> None:
@@ -119,6 +124,7 @@ def test_hidden_files_and_extra_files_beside_the_card_are_left_alone(
     assert "mine" == (finished / ".gitattributes").read_text()
 
 
+@pytest.mark.fault(26)
 def test_a_read_only_output_is_refused(miniature_tar: Path, repository_root: Path) -> None:
     """A folder that may not be written to is told apart from a full disk."""
     if os.geteuid() != 0:
@@ -152,6 +158,7 @@ def test_a_read_only_output_is_refused(miniature_tar: Path, repository_root: Pat
 
 @pytest.mark.parametrize("limit", [1_000, 100_000, 400_000])
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.fault(25)
 def test_a_full_disk_publishes_nothing_and_the_run_resumes(
     limit: int, workers: str, conversion: Conversion, tmp_path: Path
 ) -> None:
@@ -178,6 +185,7 @@ def test_a_full_disk_publishes_nothing_and_the_run_resumes(
     assert content(conversion.out) == content(out)
 
 
+@pytest.mark.fault(25)
 def test_too_little_space_is_told_before_any_shard_is_written(
     miniature_tar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,15 +269,16 @@ def test_a_config_that_the_new_conversion_lacks_is_removed(other_tar: Path, fini
     assert ["pairs"] == os.listdir(finished / "data")
 
 
+@pytest.mark.fault(39)
 def test_other_options_and_other_code_are_named(
     conversion: Conversion, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message says in what a standing conversion differs."""
-    options = refusal(conversion.raw, finished, allow_missing=True)
+    options = refusal(conversion.raw, finished, allow_missing=1)
     monkeypatch.setattr("rawshelf.convert.code_fingerprint", lambda: "other")
     code = refusal(conversion.raw, finished)
 
-    assert "options {'allow_missing': False, 'order': 'release'}" == options.found
+    assert "options {'allow_missing': 0, 'order': 'release'}" == options.found
     assert "code other" == code.expected
 
 
@@ -284,6 +293,7 @@ def test_other_options_and_other_code_are_named(
         json.dumps({"format": 1, "key": "k", "files": [OUTSIDE]}),
     ],
 )
+@pytest.mark.fault(39)
 def test_a_manifest_of_another_format_is_refused(
     text: str, miniature_tar: Path, finished: Path
 ) -> None:
@@ -332,6 +342,7 @@ def at_once(raw: Path, out: Path, count: int) -> list[OutputError]:
     return refused
 
 
+@pytest.mark.fault(27)
 def test_conversions_at_once_wait_for_each_other(conversion: Conversion, tmp_path: Path) -> None:
     """All succeed, with one result."""
     refused = at_once(conversion.raw, tmp_path / "out", 3)
@@ -341,6 +352,7 @@ def test_conversions_at_once_wait_for_each_other(conversion: Conversion, tmp_pat
 
 
 @pytest.mark.parametrize("flock", [_no_lock, _no_support])
+@pytest.mark.fault(28)
 def test_conversions_at_once_without_locks_publish_whole_files(
     flock: Callable[..., None],
     conversion: Conversion,
@@ -368,6 +380,7 @@ def test_an_error_leaves_no_trace(tmp_path: Path) -> None:
     assert not (tmp_path / "a" / "out").exists()
 
 
+@pytest.mark.fault(29)
 def test_files_appear_after_they_were_flushed(
     miniature_tar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,7 +192,7 @@ def test_what_is_missing_is_left_open(tmp_path: Path) -> None:
     annotations = pairs.annotations(categories=("bird", "cat"))
     members = pairs.release_members(annotations, layouts=())
     raw = pack_folder(members, tmp_path / "raw")
-    options = Options(("pairs", "images"), allow_missing=True)
+    options = Options(("pairs", "images"), allow_missing=100)
     convert("spair71k", str(raw), str(tmp_path / "out"), options)
 
     write_page(str(tmp_path / "out"), str(tmp_path / "page.html"))

@@ -244,6 +244,7 @@ def test_files_of_seg_are_the_released_bytes(split: str, outs: dict[str, Path]) 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("defect", ["orientation_big_endian", "orientation_little_endian"])
+@pytest.mark.fault(16)
 def test_orientation_does_not_turn_images_away(kind: str, defect: str, tmp_path: Path) -> None:
     """With EXIF orientation 6 an image decodes as stored, aligned with its mask, and is told."""
     out, files, _ = harmed(kind, defect, tmp_path, Options((kind,)))
@@ -279,6 +280,7 @@ def test_orientation_stays_where_annotations_need_it(kind: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(16)
 def test_colour_modes_are_kept(kind: str, tmp_path: Path) -> None:
     """CMYK and grey photographs keep mode and bytes, and the row tells the mode."""
     out, files, _ = harmed(kind, "cmyk_jpeg", tmp_path, Options((kind,)))

@@ -124,6 +124,9 @@ def split_differences(kind: str, defect: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(("kind", "defect"), [case for case in CASES if case[1] in REFUSED])
+@pytest.mark.fault(12, only="missing|no_training")
+@pytest.mark.fault(18, only="truncated_json|nan")
+@pytest.mark.fault(19, only="category_id|duplicate|dangling")
 def test_refused(kind: str, defect: str, tmp_path: Path) -> None:
     """What cannot be understood or is missing refuses the release; nothing is published."""
     release = harmed(kind, defect, tmp_path)
@@ -135,6 +138,7 @@ def test_refused(kind: str, defect: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "defect"), [case for case in CASES if case[1] not in REFUSED])
+@pytest.mark.fault(19)
 def test_counts_add_up(kind: str, defect: str, tmp_path: Path) -> None:
     """Rows are those of the COCO files less those set aside; differences are as stated."""
     release = harmed(kind, defect, tmp_path)
@@ -159,6 +163,7 @@ def test_counts_add_up(kind: str, defect: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("defect", STATUS)
+@pytest.mark.fault(19)
 def test_status(defect: str, tmp_path: Path) -> None:
     """A defective annotation stays in its place and has a status; the others are ok."""
     release = harmed("ood", defect, tmp_path)
@@ -175,6 +180,9 @@ def test_status(defect: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "defect"), [case for case in CASES if case[1] in SET_ASIDE])
+@pytest.mark.fault(14, only="jpeg")
+@pytest.mark.fault(17, only="mask")
+@pytest.mark.fault(19, only="json_size")
 def test_strict_refuses(kind: str, defect: str, tmp_path: Path) -> None:
     """Where rows would be set aside, strict refuses and publishes nothing."""
     release = harmed(kind, defect, tmp_path)
@@ -194,10 +202,11 @@ def test_strict_accepts_what_sets_no_row_aside(kind: str, defect: str, tmp_path:
 
 
 @pytest.mark.parametrize(("kind", "defect"), [case for case in CASES if case[1] in ALLOWED])
+@pytest.mark.fault(12)
 def test_missing_files_are_listed_if_allowed(kind: str, defect: str, tmp_path: Path) -> None:
     """With `allow_missing` the gap is listed, and only what needs the file is lost."""
     release = harmed(kind, defect, tmp_path)
-    result = release.convert(allow_missing=True)
+    result = release.convert(allow_missing=1)
     [lost] = set(RELEASES[kind]) - set(release.files)
     name = first_name(kind)
     rows = {row["file_name"]: row for row in release.rows("train")}
@@ -217,10 +226,11 @@ def test_missing_files_are_listed_if_allowed(kind: str, defect: str, tmp_path: P
             assert gone == (row[column] is None)
     if photo_lost:
         with pytest.raises(AnnotationError, match="--strict"):
-            harmed(kind, defect, tmp_path / "strict").convert(allow_missing=True, strict=True)
+            harmed(kind, defect, tmp_path / "strict").convert(allow_missing=1, strict=True)
 
 
 @pytest.mark.parametrize("kind", RELEASES)
+@pytest.mark.fault(13)
 def test_a_photo_that_no_file_lists_is_a_stray(kind: str, tmp_path: Path) -> None:
     """It is listed and gives no row."""
     release = harmed(kind, "image_not_listed", tmp_path)

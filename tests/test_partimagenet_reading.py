@@ -177,6 +177,7 @@ def test_nested_zips_are_read_in_place_where_stored(tmp_path: Path) -> None:
         assert len(ways) == 3
 
 
+@pytest.mark.fault(7)
 def test_deeper_zips_are_refused(tmp_path: Path) -> None:
     """A zip in a zip in a zip is named and refused."""
     inner = pack_zip([("a.zip", b"PK")], tmp_path / "train.zip").read_bytes()
@@ -185,6 +186,7 @@ def test_deeper_zips_are_refused(tmp_path: Path) -> None:
         read(path, tmp_path / "work")
 
 
+@pytest.mark.fault(4)
 def test_hostile_names_in_inner_zips_are_refused(tmp_path: Path) -> None:
     """The rules for names hold within inner zips."""
     inner = pack_zip([("../evil.json", b"{}")], tmp_path / "train.zip").read_bytes()
@@ -305,6 +307,7 @@ ASIDE = {
 
 
 @pytest.mark.parametrize("defect", sorted(REFUSED))
+@pytest.mark.fault(19)
 def test_contradictory_coco_files_are_refused(defect: str, tmp_path: Path) -> None:
     """An error names the file and what is wrong with it."""
     with pytest.raises(AnnotationError, match=REFUSED[defect]) as caught:
@@ -324,6 +327,8 @@ def test_rows_with_defective_annotations_stay(defect: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("defect", sorted(ASIDE))
+@pytest.mark.fault(14, only="jpeg")
+@pytest.mark.fault(17, only="mask")
 def test_rows_with_unusable_pictures_are_set_aside(defect: str, tmp_path: Path) -> None:
     """One row is set aside with its reason, the others stay."""
     found, files = defective("seg", defect, tmp_path)
@@ -335,6 +340,7 @@ def test_rows_with_unusable_pictures_are_set_aside(defect: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("defect", ["orientation_big_endian", "orientation_little_endian"])
+@pytest.mark.fault(16)
 def test_orientation_is_neutralised(defect: str, seg: Read, tmp_path: Path) -> None:
     """A tag that would turn the photograph is set to 1, and nothing else is changed."""
     found, files = defective("seg", defect, tmp_path)
@@ -352,6 +358,7 @@ def test_orientation_is_neutralised(defect: str, seg: Read, tmp_path: Path) -> N
     assert {(1, False)} == others
 
 
+@pytest.mark.fault(16)
 def test_orientation_that_the_annotation_follows_stays(tmp_path: Path) -> None:
     """Where the annotation fits the turned photograph only, the tag has to stay."""
     found, files = defective("seg", "orientation_annotated_as_turned", tmp_path)
@@ -374,6 +381,7 @@ def test_xmp_orientation_is_neutralised(tmp_path: Path) -> None:
     assert b'tiff:Orientation="1"' in row["image"]["bytes"]
 
 
+@pytest.mark.fault(16)
 def test_colour_modes_are_told(tmp_path: Path) -> None:
     """Grey, colour and the release's CMYK photograph keep their bytes; `mode` tells them."""
     found, files = defective("seg", "cmyk_jpeg", tmp_path)
@@ -387,11 +395,12 @@ def test_colour_modes_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "defect", ["image_missing_on_disk", "part_mask_missing", "whole_mask_missing"]
 )
+@pytest.mark.fault(12)
 def test_missing_files_are_refused_or_told(defect: str, tmp_path: Path) -> None:
     """A missing file refuses the release; if that is allowed, it is listed."""
     with pytest.raises(MissingError, match="1 files missing"):
         defective("seg", defect, tmp_path)
-    found, files = defective("seg", defect, tmp_path, allow_missing=True)
+    found, files = defective("seg", defect, tmp_path, allow_missing=100)
     name = document(files, "train")["images"][0]["file_name"].removesuffix(".JPEG")
     [missing] = found.job.report.missing
     assert name in missing
@@ -403,11 +412,12 @@ def test_missing_files_are_refused_or_told(defect: str, tmp_path: Path) -> None:
         assert found.row("seg", "train", f"{name}.JPEG")[column] is None
 
 
+@pytest.mark.fault(12)
 def test_missing_coco_file(tmp_path: Path) -> None:
     """A split without its COCO file refuses the release; if allowed, it has no table."""
     with pytest.raises(MissingError, match=r"train\.json"):
         defective("ood", "no_training_file", tmp_path)
-    found, _ = defective("ood", "no_training_file", tmp_path, allow_missing=True)
+    found, _ = defective("ood", "no_training_file", tmp_path, allow_missing=100)
     assert {"validation", "test"} == {split for _, split in found.rows}
 
 
@@ -431,6 +441,7 @@ def test_two_copies_of_a_release_are_refused(tmp_path: Path) -> None:
         read(tmp_path / "raw", tmp_path / "work")
 
 
+@pytest.mark.fault(20)
 def test_an_image_in_two_splits_is_a_difference(tmp_path: Path) -> None:
     """A leak between splits is listed, and both rows stay."""
     found, _ = defective("seg", "image_in_two_splits", tmp_path)
@@ -557,6 +568,7 @@ def test_what_fits_no_column_is_kept_raw(change: dict[str, Any], column: str, va
         (b"[" * 200_000, None, None),
     ],
 )
+@pytest.mark.fault(18)
 def test_wrong_coco_files_are_named(data: bytes, field: str | None, found: str | None) -> None:
     """What is wrong is refused with member, field and what was found."""
     with pytest.raises(AnnotationError) as caught:
@@ -603,6 +615,7 @@ def with_statuses() -> dict[str, bytes]:
     return {**OOD, "train.json": json.dumps(coco).encode()}
 
 
+@pytest.mark.fault(19)
 def test_degenerate_annotations_are_kept_and_told(tmp_path: Path) -> None:
     """Every annotation stays, with a status, and the report counts the defects."""
     files = with_statuses()

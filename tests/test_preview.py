@@ -266,7 +266,7 @@ def test_a_release_without_photographs_is_drawn(tmp_path: Path) -> None:
     """Every image is missing: tiles say so."""
     annotations = pairs.annotations(categories=("bird", "cat"))
     raw = pack_folder(pairs.release_members(annotations), tmp_path / "raw")
-    options = Options(("pairs", "images"), allow_missing=True)
+    options = Options(("pairs", "images"), allow_missing=100)
     convert("spair71k", str(raw), str(tmp_path / "out"), options)
 
     found = preview(str(tmp_path / "out"), FEW)

@@ -103,6 +103,7 @@ def test_what_is_not_confirmed_is_not_written(me: Desk, whole: Path) -> None:
     assert [] == written(me.hub)
 
 
+@pytest.mark.fault(36)
 def test_stale_files_go_and_those_of_others_stay(me: Desk, whole: Path, other: Path) -> None:
     """Only what an earlier manifest lists is deleted, in the commit that brings the new files."""
     me.push(whole)
@@ -138,6 +139,7 @@ def conversion_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("spair71k", tmp_path_factory.mktemp("pairs"), "pairs")
 
 
+@pytest.mark.fault(34)
 def test_a_card_edited_on_the_hub_is_not_overwritten_unasked(
     me: Desk, whole: Path, other: Path
 ) -> None:
@@ -326,6 +328,7 @@ def _flip(out: Path) -> None:
         (lambda out: _edit(out, dataset="nothing"), UsageError, "nothing"),
     ],
 )
+@pytest.mark.fault(37)
 def test_a_damaged_build_never_reaches_the_hub(
     damage: object, error: type[RawshelfError], names: str, me: Desk, whole: Path, tmp_path: Path
 ) -> None:

@@ -227,6 +227,7 @@ def _echo(token: str, kind: str, status: int) -> Fault:
         ("commit", 400),
     ],
 )
+@pytest.mark.fault(40)
 def test_the_token_is_nowhere(fault: tuple[str, int], shell: Shell, conversion: Conversion) -> None:
     """Not in output, caches or conversion, even where the server repeats it."""
     shell.hub.inject(_echo(shell.token, *fault))
@@ -240,6 +241,7 @@ def test_the_token_is_nowhere(fault: tuple[str, int], shell: Shell, conversion: 
             assert not path.is_file() or shell.token.encode() not in path.read_bytes()
 
 
+@pytest.mark.fault(40)
 def test_the_token_is_in_no_traceback(conversion: Conversion) -> None:
     """An error that somebody prints whole holds none either, nor does what led to it."""
     with desk() as me:
@@ -252,6 +254,7 @@ def test_the_token_is_in_no_traceback(conversion: Conversion) -> None:
         assert me.token not in repr(caught.value.args)
 
 
+@pytest.mark.fault(35)
 def test_nobody_is_logged_in(
     shell: Shell, conversion: Conversion, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,9 @@ def _visible(out: Path | None) -> dict[str, bytes]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_sleep")
 @pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.fault(33, only="limit|error|unavail|cut")
+@pytest.mark.fault(34, only="conflict|stale|foreign")
+@pytest.mark.fault(36, only="cut")
 def test_a_first_push_survives_a_fault_of_any_request(name: str, pairs: Path) -> None:
     """By itself, or when it is started again; the repository is never half-made."""
     _sweep(name, pairs, None)
@@ -135,11 +138,15 @@ def test_a_first_push_survives_a_fault_of_any_request(name: str, pairs: Path) ->
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_sleep")
 @pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.fault(33, only="limit|error|unavail|cut")
+@pytest.mark.fault(34, only="conflict|stale|foreign")
+@pytest.mark.fault(36, only="cut")
 def test_a_later_push_survives_a_fault_of_any_request(name: str, pairs: Path, images: Path) -> None:
     """The old build stands until the new one does, and the files of others stay."""
     _sweep(name, pairs, images)
 
 
+@pytest.mark.fault(33)
 def test_a_commit_whose_answer_was_lost_is_not_made_twice(me: Desk, whole: Path) -> None:
     """The repository is read first, and holds the build."""
     me.hub.inject(Fault(kind="commit", cut="after"))
@@ -150,6 +157,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(me: Desk, whole: Path)
     assert 1 == written(me.hub).count("commit")
 
 
+@pytest.mark.fault(33)
 def test_a_pull_request_whose_answer_was_lost_is_not_opened_twice(me: Desk, whole: Path) -> None:
     """It is found by its title and author."""
     me.hub.create(REPO, private=True)
@@ -161,6 +169,7 @@ def test_a_pull_request_whose_answer_was_lost_is_not_opened_twice(me: Desk, whol
     assert 1 == written(me.hub).count("commit")
 
 
+@pytest.mark.fault(36)
 def test_a_push_goes_on_where_it_was_stopped(me: Desk, whole: Path) -> None:
     """What the Hub has is not sent again; before the commit nothing was to be seen."""
 
@@ -180,6 +189,7 @@ def test_a_push_goes_on_where_it_was_stopped(me: Desk, whole: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [409, 412, 429, 500, 503])
+@pytest.mark.fault(33)
 def test_commits_are_tried_again_with_growing_random_pauses(
     status: int, me: Desk, whole: Path
 ) -> None:
@@ -196,6 +206,7 @@ def _ceiling(pause: float) -> float:
     return next(limit for limit in (1.0, 2.0, 4.0, 8.0, 16.0) if limit / 2 <= pause <= limit)
 
 
+@pytest.mark.fault(33)
 def test_the_number_of_attempts_is_bounded(me: Desk, whole: Path) -> None:
     """The error says that nothing was committed, and how to go on."""
     me.hub.inject(Fault(kind="commit", status=412, times=100))
@@ -207,6 +218,7 @@ def test_the_number_of_attempts_is_bounded(me: Desk, whole: Path) -> None:
     assert {".gitattributes"} == set(me.hub.files(REPO))
 
 
+@pytest.mark.fault(33)
 def test_the_hub_says_how_long_to_wait(me: Desk, whole: Path) -> None:
     """As seconds, by whichever of its headers."""
     limit = Fault.rate_limit("commit", seconds=40)
@@ -220,6 +232,7 @@ def test_the_hub_says_how_long_to_wait(me: Desk, whole: Path) -> None:
     assert me.waits[2] <= 4
 
 
+@pytest.mark.fault(33)
 def test_nobody_waits_for_an_hour(me: Desk, whole: Path) -> None:
     """A long wait is told instead."""
     me.hub.inject(Fault.rate_limit("commit", seconds=3600))
@@ -230,6 +243,7 @@ def test_nobody_waits_for_an_hour(me: Desk, whole: Path) -> None:
     assert [] == me.waits
 
 
+@pytest.mark.fault(34)
 def test_a_foreign_commit_in_between_is_kept(me: Desk, whole: Path) -> None:
     """The commit names its parent, so that the Hub refuses it, and it is planned anew."""
     me.hub.create(REPO, private=True)
@@ -242,6 +256,7 @@ def test_a_foreign_commit_in_between_is_kept(me: Desk, whole: Path) -> None:
     assert 2 == written(me.hub).count("lfs-put")
 
 
+@pytest.mark.fault(34)
 def test_a_card_edited_in_between_is_not_lost(me: Desk, whole: Path, other: Path) -> None:
     """Also where the edit comes after everything was planned and sent."""
     _laid(me, whole)
@@ -254,6 +269,7 @@ def test_a_card_edited_in_between_is_not_lost(me: Desk, whole: Path, other: Path
     assert edited == me.hub.files(REPO)[CARD]
 
 
+@pytest.mark.fault(34)
 def test_of_two_pushes_at_once_one_wins_whole(me: Desk, whole: Path, other: Path) -> None:
     """The other is told, and does not mix its files with those of the first."""
     me.hub.create(REPO, private=True)
@@ -267,6 +283,7 @@ def test_of_two_pushes_at_once_one_wins_whole(me: Desk, whole: Path, other: Path
     assert set() == me.holds(other)
 
 
+@pytest.mark.fault(34)
 def test_two_pushes_of_one_build_at_once_agree(me: Desk, whole: Path) -> None:
     """The slower one finds that all is done."""
     me.hub.create(REPO, private=True)
@@ -278,6 +295,7 @@ def test_two_pushes_of_one_build_at_once_agree(me: Desk, whole: Path) -> None:
     assert 1 == written(me.hub).count("commit")
 
 
+@pytest.mark.fault(36)
 def test_a_build_that_changes_while_it_is_pushed_is_not_committed(
     me: Desk, whole: Path, tmp_path: Path
 ) -> None:
@@ -298,6 +316,7 @@ def test_a_build_that_changes_while_it_is_pushed_is_not_committed(
     ("user", "write"), [("me", False), ("somebody", True), ("somebody", False)]
 )
 @pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.fault(35)
 def test_a_token_without_the_right_is_refused_before_anything_is_sent(
     user: str, write: bool, exists: bool, me: Desk, whole: Path
 ) -> None:
@@ -314,6 +333,7 @@ def test_a_token_without_the_right_is_refused_before_anything_is_sent(
     assert token not in str(caught.value)
 
 
+@pytest.mark.fault(35)
 def test_a_token_that_is_not_valid_is_refused(me: Desk, whole: Path) -> None:
     """By the first request."""
     with pytest.raises(HubError, match="hf auth login") as caught:
@@ -323,6 +343,7 @@ def test_a_token_that_is_not_valid_is_refused(me: Desk, whole: Path) -> None:
     assert ["whoami"] == [request.kind for request in me.hub.requests]
 
 
+@pytest.mark.fault(35)
 def test_a_gated_repository_is_refused_with_where_to_ask(me: Desk, whole: Path) -> None:
     """Its manifest cannot be read, so nothing is known of what a push would replace."""
     _laid(me, whole)
@@ -340,6 +361,7 @@ def test_a_gated_repository_is_refused_with_where_to_ask(me: Desk, whole: Path) 
         )
 
 
+@pytest.mark.fault(33)
 def test_a_hub_that_is_not_there_is_told(me: Desk, whole: Path) -> None:
     """After as many attempts as always."""
     api = me.api()

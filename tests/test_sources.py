@@ -109,6 +109,7 @@ def test_fingerprint_refuses_what_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", *KINDS])
+@pytest.mark.fault(40)
 def test_description_does_not_depend_on_the_place(tmp_path: Path, kind: str) -> None:
     """The same release is described alike wherever it lies, and whatever its files' times."""
     found = [Source(put(scheme, kind, tmp_path)).describe() for scheme in SCHEMES]
@@ -119,6 +120,7 @@ def test_description_does_not_depend_on_the_place(tmp_path: Path, kind: str) -> 
 
 @pytest.mark.parametrize("scheme", ["", "memory://"])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(30)
 def test_refuses_what_vanishes(tmp_path: Path, scheme: str, kind: str) -> None:
     """An archive that is gone when it is walked through or described is refused."""
     source = Source(put(scheme, kind, tmp_path))
@@ -180,6 +182,7 @@ def test_refuses_folder_in_a_chain(tmp_path: Path) -> None:
         b"<?xml version='1.0'?><Error><Code>AccessDenied",
     ],
 )
+@pytest.mark.fault(3)
 def test_web_page_is_recognised(tmp_path: Path, page: bytes) -> None:
     """A page that a file host sent in place of the archive is named as what it is."""
     with pytest.raises(SourceError) as caught:
@@ -218,6 +221,7 @@ def test_bare_magic_is_refused(tmp_path: Path, magic: bytes) -> None:
 
 @pytest.mark.parametrize("place", ["a b", "é", "a#b%20c?d", "x::y", "[glob]*"])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(38)
 def test_archive_at_odd_place(tmp_path: Path, place: str, kind: str) -> None:
     """A local path is taken as it is."""
     url = stored(tmp_path / place, KINDS[kind])

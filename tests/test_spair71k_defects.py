@@ -97,6 +97,10 @@ def test_every_defect_is_expected() -> None:
 
 
 @pytest.mark.parametrize("defect", REFUSED)
+@pytest.mark.fault(9, only="duplicate_member")
+@pytest.mark.fault(12, only="missing_")
+@pytest.mark.fault(18, only="json_|truncated_json|garbage|unknown_json|kps_29")
+@pytest.mark.fault(20, only="pair_|keypoint")
 def test_defect_is_refused(defect: str, converted: Convert, tmp_path: Path) -> None:
     """What is missing or contradictory is refused, and the message says what, where and why."""
     kind, code, member, field, found, expected = REFUSED[defect]
@@ -117,6 +121,8 @@ def test_defect_is_refused(defect: str, converted: Convert, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("defect", SET_ASIDE)
+@pytest.mark.fault(14, only="jpeg")
+@pytest.mark.fault(17, only="mask")
 def test_defect_sets_one_row_aside(defect: str, converted: Convert) -> None:
     """An image that cannot become a row is set aside with its reason; all others are rows."""
     whole = [name for name in FILES if name.startswith("ImageAnnotation/")]
@@ -132,6 +138,8 @@ def test_defect_sets_one_row_aside(defect: str, converted: Convert) -> None:
 
 
 @pytest.mark.parametrize("defect", SET_ASIDE)
+@pytest.mark.fault(14, only="jpeg")
+@pytest.mark.fault(17, only="mask")
 def test_defect_is_refused_when_strict(defect: str, converted: Convert) -> None:
     """With strict, no row is set aside: the release is refused."""
     member, reason = SET_ASIDE[defect]
@@ -144,11 +152,13 @@ def test_defect_is_refused_when_strict(defect: str, converted: Convert) -> None:
 
 
 @pytest.mark.parametrize("defect", ["broken_jpeg", "missing_image"])
+@pytest.mark.fault(14, only="broken")
+@pytest.mark.fault(12, only="missing")
 def test_pairs_of_an_unseen_image_have_no_index(
     defect: str, converted: Convert, tmp_path: Path
 ) -> None:
     """Pairs stay when an image has no pixels: those are null, and the report says so."""
-    result = converted(DEFECTS[defect](FILES.items()), allow_missing=True)
+    result = converted(DEFECTS[defect](FILES.items()), allow_missing=100)
 
     split = {"trn": "train", "val": "validation", "test": "test"}[NAMING.split("/")[1]]
     (file,) = (tmp_path / "out").glob(f"data/pairs_flat/{split}-*")
@@ -163,6 +173,7 @@ def test_pairs_of_an_unseen_image_have_no_index(
     assert ([PHOTO] if defect == "missing_image" else []) == result.report.missing
 
 
+@pytest.mark.fault(13)
 def test_stray_file_is_listed(converted: Convert) -> None:
     """A file that the release does not have is listed and not converted."""
     result = converted(DEFECTS["stray_file"](FILES.items()))
@@ -171,6 +182,7 @@ def test_stray_file_is_listed(converted: Convert) -> None:
 
 
 @pytest.mark.parametrize("name", ["PairAnnotation/trn/notes.txt", "PairAnnotation/dev/a.json", "x"])
+@pytest.mark.fault(13)
 def test_stray_file_anywhere_is_listed(name: str, converted: Convert) -> None:
     """A file at a place that the release does not have is a stray, whatever it holds."""
     result = converted([*FILES.items(), (name, b"{")])
@@ -178,6 +190,7 @@ def test_stray_file_anywhere_is_listed(name: str, converted: Convert) -> None:
     assert [name] == [stray.removeprefix("SPair-71k/") for stray in result.report.strays]
 
 
+@pytest.mark.fault(11)
 def test_junk_is_counted(converted: Convert) -> None:
     """Leftovers of an operating system are skipped and counted."""
     result = converted(DEFECTS["junk"](FILES.items()))
@@ -185,6 +198,7 @@ def test_junk_is_counted(converted: Convert) -> None:
     assert (4, []) == (result.report.junk, result.report.strays)
 
 
+@pytest.mark.fault(19)
 def test_contradiction_is_listed(converted: Convert) -> None:
     """A pair's field that contradicts its images is listed with both values."""
     result = converted(DEFECTS["pair_field_differs"](FILES.items()))
@@ -215,6 +229,7 @@ IMAGE_EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
 
 
 @pytest.mark.parametrize("name", IMAGE_EDITS)
+@pytest.mark.fault(19)
 def test_image_annotation_is_refused(name: str, converted: Convert) -> None:
     """An image annotation that says what cannot be is refused, file and field named."""
     edit, field = IMAGE_EDITS[name]
@@ -248,6 +263,7 @@ PAIR_EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
 
 
 @pytest.mark.parametrize("name", PAIR_EDITS)
+@pytest.mark.fault(20)
 def test_pair_annotation_is_refused(name: str, converted: Convert) -> None:
     """A pair annotation that says what cannot be is refused, file and field named."""
     edit, field = PAIR_EDITS[name]
@@ -260,6 +276,7 @@ def test_pair_annotation_is_refused(name: str, converted: Convert) -> None:
     assert re.fullmatch(field, str(caught.value.field))
 
 
+@pytest.mark.fault(20)
 def test_pair_with_unannotated_keypoint_is_refused(converted: Convert) -> None:
     """A pair may only have keypoints that both of its images have."""
     source = f"ImageAnnotation/aeroplane/{PAIR.split('-')[1]}.json"
@@ -288,6 +305,7 @@ IMAGE_DIFFERENCES: dict[str, tuple[Callable[[Any], object], str]] = {
 
 
 @pytest.mark.parametrize("name", IMAGE_DIFFERENCES)
+@pytest.mark.fault(19)
 def test_implausible_image_annotation_is_listed(name: str, converted: Convert) -> None:
     """What is implausible, but can be a row, is a row and is listed."""
     edit, field = IMAGE_DIFFERENCES[name]
@@ -329,6 +347,7 @@ def without_last_pair(release: dict[str, bytes]) -> Members:
             yield name, content.replace(line, b"")
 
 
+@pytest.mark.fault(12)
 def test_absent_pair_is_listed(converted: Convert) -> None:
     """A pair that two images give and the release lacks is listed."""
     result = converted(without_last_pair(FILES))
@@ -374,6 +393,7 @@ def test_bad_layout_is_refused(content: bytes, found: str, converted: Convert) -
     assert "Layout/large/trn.txt" == caught.value.member
 
 
+@pytest.mark.fault(20)
 def test_image_in_two_splits_is_refused(converted: Convert) -> None:
     """An image is of one split: pairs of two splits that name it are refused."""
     pair = max(name for name in FILES if name.startswith("PairAnnotation/trn/"))
@@ -384,9 +404,10 @@ def test_image_in_two_splits_is_refused(converted: Convert) -> None:
     }
 
     with pytest.raises(AnnotationError, match="used by two splits"):
-        converted(moved.items(), allow_missing=True)
+        converted(moved.items(), allow_missing=100)
 
 
+@pytest.mark.fault(20)
 def test_repeated_pair_id_is_refused(converted: Convert) -> None:
     """Within a split, no two pairs have one id."""
     first, second = [name for name in FILES if name.startswith("PairAnnotation/trn/")][:2]
@@ -398,7 +419,7 @@ def test_repeated_pair_id_is_refused(converted: Convert) -> None:
     kept = [item for item in stream.items() if not item[0].startswith("Layout/")]
 
     with pytest.raises(AnnotationError) as caught:
-        converted(kept, allow_missing=True)
+        converted(kept, allow_missing=100)
 
     assert "pair_id" == caught.value.field
 
@@ -410,6 +431,7 @@ def test_repeated_pair_id_is_refused(converted: Convert) -> None:
         (MASK, PHOTO, "a JPEG under the name of a PNG"),
     ],
 )
+@pytest.mark.fault(14)
 def test_wrong_suffix_is_set_aside(
     place: str, content: str, reason: str, converted: Convert
 ) -> None:
@@ -430,6 +452,7 @@ def test_wrong_suffix_is_set_aside(
         ("PairAnnotation/val", "Layout/large/val.txt"),
     ],
 )
+@pytest.mark.fault(12)
 def test_parts_of_a_release_are_converted_when_allowed(
     left: tuple[str, ...], converted: Convert
 ) -> None:
@@ -437,7 +460,7 @@ def test_parts_of_a_release_are_converted_when_allowed(
     stream = [(name, content) for name, content in FILES.items() if name.startswith(left)]
     pairs = sum(name.startswith("PairAnnotation/") for name, _ in stream)
 
-    result = converted(stream, allow_missing=True)
+    result = converted(stream, allow_missing=100)
 
     assert pairs == rows(result, "pairs")
     assert pairs == rows(result, "pairs_flat")
@@ -451,15 +474,16 @@ def test_release_without_pairs_is_refused(left: str, converted: Convert) -> None
     stream = [(name, content) for name, content in FILES.items() if name.startswith(left)]
 
     with pytest.raises(MissingError):
-        converted(stream, allow_missing=True)
+        converted(stream, allow_missing=100)
 
 
+@pytest.mark.fault(6)
 def test_links_of_a_folder_are_not_followed(tmp_path: Path) -> None:
     """A link in an unpacked release is reported, and what it names is missing."""
     raw = pack_folder(FILES.items(), tmp_path / "raw")
     (raw / PHOTO).rename(tmp_path / "photo.jpg")
     (raw / PHOTO).symlink_to(tmp_path / "photo.jpg")
 
-    result = convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=True))
+    result = convert("spair71k", str(raw), str(tmp_path / "out"), Options(allow_missing=100))
 
     assert ([PHOTO], [PHOTO]) == (result.report.skipped_links, result.report.missing)

@@ -71,7 +71,7 @@ def fragments(spair: Path) -> Path:
 @pytest.fixture(scope="module")
 def test_split(real_test_tar: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
     out = tmp_path_factory.mktemp("real") / "out"
-    options = Options(configs=CONFIGS, allow_missing=True)
+    options = Options(configs=CONFIGS, allow_missing=100_000)
     return Converted(out, convert("spair71k", str(real_test_tar), str(out), options))
 
 
@@ -83,7 +83,7 @@ def pairs(test_split: Converted) -> list[Row]:
 @pytest.fixture(scope="module")
 def converted_fragments(fragments: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
     out = tmp_path_factory.mktemp("fragments") / "out"
-    options = Options(configs=CONFIGS, allow_missing=True)
+    options = Options(configs=CONFIGS, allow_missing=100_000)
     return Converted(out, convert("spair71k", str(fragments), str(out), options))
 
 

@@ -275,6 +275,7 @@ def test_errors_name_what_there_is(
     assert named in str(caught.value)
 
 
+@pytest.mark.fault(39)
 def test_a_damaged_manifest_is_no_conversion(tmp_path: Path) -> None:
     """Nor is one of another format."""
     for text in ("{", '{"format": 99}', '{"format": 1, "dataset": "x", "files": [{}]}'):
@@ -285,6 +286,7 @@ def test_a_damaged_manifest_is_no_conversion(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", None], ids=["empty", "cut", "overwritten"])
 @pytest.mark.parametrize("protocol", ["", "memory:/"])
+@pytest.mark.fault(37)
 def test_a_damaged_shard_is_named(
     protocol: str, content: bytes | None, sharded: dict[str, Path], tmp_path: Path
 ) -> None:

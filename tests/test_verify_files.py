@@ -54,6 +54,7 @@ def _shards(out: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("place", [0, 0.5, -1])
+@pytest.mark.fault(37)
 def test_one_flipped_bit_is_found_in_any_shard(place: float, out: Path) -> None:
     """At the start, in the middle, at the end; with the hash found and the one expected."""
     for path in _shards(out):
@@ -102,6 +103,7 @@ def _extra(out: Path) -> None:
         (_extra, PAIRS.replace("00000-of", "00001-of"), {"presence"}),
     ],
 )
+@pytest.mark.fault(37)
 def test_every_kind_of_damage_is_told_with_its_file(
     damage: Damage, path: str, what: set[str], out: Path
 ) -> None:
@@ -141,6 +143,7 @@ def test_a_folder_without_a_manifest_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[" * 10**5, "[]", '{"format": 2}', '{"format": 1}'], ids=len
 )
+@pytest.mark.fault(39)
 def test_a_manifest_of_another_format_is_told(text: str, tmp_path: Path) -> None:
     """Never a traceback."""
     (tmp_path / "manifest.json").write_text(text)
@@ -187,6 +190,7 @@ def test_a_repository_agrees_with_its_manifest(me: Desk, conversion: Conversion)
         (PAIRS.replace("00000-of", "00001-of"), b"PAR1", {"presence"}),
     ],
 )
+@pytest.mark.fault(37)
 def test_a_changed_repository_is_told(
     path: str, content: bytes | None, what: set[str], me: Desk, conversion: Conversion
 ) -> None:

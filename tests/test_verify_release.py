@@ -70,6 +70,7 @@ A, C, P, O = Verdict.AGREES, Verdict.CONTRADICTS, Verdict.PACKING, Verdict.OBSER
         ({"bytes": None, "sha256": None}, O, O),
     ],
 )
+@pytest.mark.fault(2)
 def test_archive_against_the_published_one(
     fields: dict[str, object], size: Verdict, sha256: Verdict, miniature_tar: Path, pretend: Pretend
 ) -> None:
@@ -217,6 +218,7 @@ def test_a_near_name_is_offered() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"<!DOCTYPE html><html></html>", b"7z\xbc\xaf"])
+@pytest.mark.fault(3, only="DOCTYPE")
 def test_what_is_no_release_is_refused(content: bytes | None, tmp_path: Path) -> None:
     """There is nothing to compare then: no table."""
     raw = tmp_path / "raw"
@@ -228,6 +230,7 @@ def test_what_is_no_release_is_refused(content: bytes | None, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("cut", [8, 1024])
+@pytest.mark.fault(1)
 def test_a_cut_archive_has_exit_code_3(cut: int, miniature_tar: Path, tmp_path: Path) -> None:
     """With a table of what could be told: its size and hash, and where reading ended."""
     raw = tmp_path / "SPair-71k.tar.gz"

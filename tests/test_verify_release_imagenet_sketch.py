@@ -86,6 +86,7 @@ def test_a_planted_error_is_named(plant: Plant, sound: Sound) -> None:
 
 
 @pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.fault(2)
 def test_a_flipped_bit_is_named(deep: bool, sound: Sound, tmp_path: Path) -> None:
     """By the member and its CRC-32, while all other images are looked at."""
     raw = pack_zip(sound.members.items(), tmp_path / "raw.zip")

@@ -180,6 +180,7 @@ def test_a_class_in_the_split_of_another_is_named(ood: Sound) -> None:
     assert (training_file(files), "split") in places(ood.planted(files.items()))
 
 
+@pytest.mark.fault(2)
 def test_a_flipped_bit_in_a_photograph_is_named(sound: Sound, tmp_path: Path) -> None:
     """By the member and its CRC-32."""
     raw = pack_zip(sound.members.items(), tmp_path / "raw.zip")
@@ -192,6 +193,7 @@ def test_a_flipped_bit_in_a_photograph_is_named(sound: Sound, tmp_path: Path) ->
     assert 1 == found.exit_code
 
 
+@pytest.mark.fault(2)
 def test_a_flipped_bit_in_a_document_ends_the_reading(sound: Sound, tmp_path: Path) -> None:
     """The member is named, and the exit code is 3."""
     raw = pack_zip(sound.members.items(), tmp_path / "raw.zip")

@@ -221,6 +221,7 @@ def test_a_defect_contradicts_unless_it_is_harmless(defect: str, sound: Sound) -
     assert (defect not in HARMLESS) == bool(places(added)), added
 
 
+@pytest.mark.fault(12)
 def test_all_missing_files_are_listed_at_once(sound: Sound) -> None:
     """Each by its name."""
     files = dict(sound.members)
@@ -246,6 +247,7 @@ def test_a_mask_that_does_not_decode_is_named_by_deep(sound: Sound) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["PairAnnotation/val/", "JPEGImages/", "README"])
+@pytest.mark.fault(2)
 def test_a_flipped_bit_in_a_zip_is_named(prefix: str, sound: Sound, tmp_path: Path) -> None:
     """By the member and its CRC-32; what can be told otherwise is told, and the exit code is 3."""
     raw = pack_zip(sound.members.items(), tmp_path / "raw.zip")
@@ -260,6 +262,7 @@ def test_a_flipped_bit_in_a_zip_is_named(prefix: str, sound: Sound, tmp_path: Pa
     assert {"rows", "archive"} <= {check.group for check in found.checks}
 
 
+@pytest.mark.fault(2)
 def test_a_flipped_bit_in_a_compressed_tar_is_told(sound: Sound, tmp_path: Path) -> None:
     """It cannot be read to its end, so that nothing is said to agree."""
     raw = pack_tar(sound.members.items(), tmp_path / "raw.tar.gz")

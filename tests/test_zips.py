@@ -49,6 +49,7 @@ class Pipe(io.RawIOBase):
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("zip64", [False, True])
 @pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.fault(10)
 def test_reads_what_zipfile_writes(
     tmp_path: Path, method: int, zip64: bool, streamed: bool
 ) -> None:
@@ -144,17 +145,26 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("evil", HOSTILE, ids=str)
+@pytest.mark.fault(4, only="zero in name|travers|absolute|backslash|drive|empty name|UTF-8")
+@pytest.mark.fault(5, only="link|device|fifo|folder")
+@pytest.mark.fault(7, only="overlap|bomb|hidden|offset")
+@pytest.mark.fault(8, only="size|packed|sum|lies")
+@pytest.mark.fault(9, only="twins")
+@pytest.mark.fault(10, only="encrypt|bzip2|lzma|deflate64|zip64")
+@pytest.mark.fault(1, only="first half|half a directory|no end|end only")
 def test_refuses_hostile_zip(tmp_path: Path, evil: str) -> None:
     """Each hostile or damaged zip is refused."""
     refusal(tmp_path, HOSTILE[evil])
 
 
 @pytest.mark.parametrize("evil", ["bzip2", "encrypted"])
+@pytest.mark.fault(10)
 def test_names_what_cannot_be_read(tmp_path: Path, evil: str) -> None:
     """An unknown compression or encryption is named."""
     assert "compression" == refusal(tmp_path, HOSTILE[evil]).field
 
 
+@pytest.mark.fault(2)
 def test_an_entry_that_swallows_the_next_is_noticed(tmp_path: Path) -> None:
     """A damaged length within the directory never makes a member vanish."""
     content = bytearray(zipped(A, B))
@@ -164,6 +174,7 @@ def test_an_entry_that_swallows_the_next_is_noticed(tmp_path: Path) -> None:
     assert "number of entries" == refusal(tmp_path, bytes(content)).field
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize("stated", [3, 70_000])
 def test_entries_of_a_large_zip_are_counted(tmp_path: Path, stated: int) -> None:
     """Where the end has 64-bit fields, theirs is the number that counts."""
@@ -178,6 +189,7 @@ def test_entries_of_a_large_zip_are_counted(tmp_path: Path, stated: int) -> None
     assert (2, stated) == (error.found, error.expected)
 
 
+@pytest.mark.fault(7)
 def test_ratio_limit(tmp_path: Path) -> None:
     """A member that grows beyond the ratio is refused before it is inflated."""
     zeros = bytes(2 << 20)
@@ -188,6 +200,7 @@ def test_ratio_limit(tmp_path: Path) -> None:
     assert "compression ratio" == caught.value.field
 
 
+@pytest.mark.fault(7)
 def test_many_members_take_linear_time(tmp_path: Path) -> None:
     """20,000 members are listed, which a quadratic check would not live to see."""
     members = (Zipped(b"%d/%d" % (number % 7, number), b"x") for number in range(20_000))
@@ -202,6 +215,7 @@ SMALL = zipped(A, B, Zipped(b"d/", mode=0o040755))
 
 @settings(max_examples=300)
 @given(changes=FLIPS, cut=st.integers(0, 60), local=st.booleans())
+@pytest.mark.fault(2)
 def test_damaged_zip_is_refused_or_read(
     tmp_path_factory: pytest.TempPathFactory,
     changes: list[tuple[int, int]],

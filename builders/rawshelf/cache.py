@@ -33,7 +33,7 @@ def source_key(url: str) -> str:
 
 
 def cached_plan(
-    dataset: Dataset, url: str, config: str, root: str, *, allow_missing: bool, order: str
+    dataset: Dataset, url: str, config: str, root: str, *, allow_missing: int, order: str
 ) -> list[ShardTask]:
     """Return the tasks of one config, planning only what was not planned before.
 
@@ -42,7 +42,7 @@ def cached_plan(
         url: Path or URL of the release.
         config: Config name.
         root: Folder of the cache.
-        allow_missing: Whether files that the release must hold may be absent.
+        allow_missing: How many files that the release must hold may be absent.
         order: In which order rows come, one of the dataset's.
 
     Raises:

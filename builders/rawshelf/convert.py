@@ -20,6 +20,7 @@ from rawshelf.cards import render
 from rawshelf.code import code_fingerprint
 from rawshelf.engines import Engine, refuse_other_tools, threads, tools
 from rawshelf.execution import run_tasks
+from rawshelf.incomplete import settle_damage
 from rawshelf.manifest import build, card_record, describe_aside, report_of
 from rawshelf.output import CARD, Output
 from rawshelf.parts import Advance, Parts, silent
@@ -65,7 +66,8 @@ class Options:
     Attributes:
         configs: Names of the wanted configs; empty for all.
         workers: Processes; 1 stays in this process and uses threads.
-        allow_missing: Whether files that the release must hold may be absent.
+        allow_missing: How many files that the release must hold may be absent.
+        accept_unknown: Whether an archive of the published size may have other bytes.
         strict: Refuse instead of setting rows aside.
         order: In which order rows come, one of the dataset's; its default if empty.
         overwrite: Whether another conversion in the output may be replaced.
@@ -73,7 +75,8 @@ class Options:
 
     configs: tuple[str, ...] = ()
     workers: int = 1
-    allow_missing: bool = False
+    allow_missing: int = 0
+    accept_unknown: bool = False
     strict: bool = False
     order: str = ""
     overwrite: bool = False
@@ -251,6 +254,8 @@ class Conversion:
         refuse_empty(records, self.source)
         description = described()
         self.refuse_if_changed()
+        accept, release = self.options.accept_unknown, self.dataset.release
+        report.notes += settle_damage(self.source, description, release, accept=accept)
         manifest = build(
             self.dataset,
             records,

@@ -21,7 +21,11 @@ code  meaning
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 _LONGEST_VALUE = 300
+_MOST_NAMES = 1_000
 
 
 class RawshelfError(Exception):
@@ -74,13 +78,13 @@ class RawshelfError(Exception):
 
     def __str__(self) -> str:
         """Give the whole message, one part a line."""
-        lines = [self.what]
+        return "\n".join([self.what, *self._lines(), f"  remedy: {self.remedy}"])
+
+    def _lines(self) -> Iterator[str]:
         for name in ("archive", "member", "field", "found", "expected"):
             value = getattr(self, name)
             if value is not None:
-                lines.append(f"  {name}: {_shorten(str(value))}")
-        lines.append(f"  remedy: {self.remedy}")
-        return "\n".join(lines)
+                yield f"  {name}: {_shorten(str(value))}"
 
 
 def _rebuild(kind: type[RawshelfError], parts: dict[str, object]) -> RawshelfError:
@@ -112,6 +116,10 @@ class SourceError(RawshelfError):
     exit_code = 3
 
 
+class TruncatedError(SourceError):
+    """The archive ends before all of it was read: cut short, or damaged."""
+
+
 class AnnotationError(RawshelfError):
     """A file of the release was read, but what it says is not right."""
 
@@ -128,6 +136,27 @@ class MissingError(RawshelfError):
     """Files that the release must hold are not there."""
 
     exit_code = 5
+
+    def __init__(self, what: str, *, missing: Sequence[str] = (), **parts: Any) -> None:
+        """Compose the message.
+
+        Args:
+            what: One sentence, what went wrong.
+            missing: The names of all these files; the message has one a line.
+            **parts: As of every error.
+        """
+        self.missing = tuple(missing)
+        super().__init__(what, **parts)
+
+    def _parts(self) -> dict[str, object]:
+        return {**super()._parts(), "missing": self.missing}
+
+    def _lines(self) -> Iterator[str]:
+        yield from super()._lines()
+        for name in self.missing[:_MOST_NAMES]:
+            yield f"  missing: {_shorten(name)}"
+        if len(self.missing) > _MOST_NAMES:
+            yield f"  missing: and {len(self.missing) - _MOST_NAMES:,} more"
 
 
 class OutputError(RawshelfError):

@@ -33,11 +33,11 @@ class RawConfig(datasets.BuilderConfig):
     only entry of ``data_files``.
 
     Attributes:
-        allow_missing: Whether files that the release must hold may be absent.
+        allow_missing: How many files that the release must hold may be absent.
         order: In which order rows come, one of the dataset's; its default if empty.
     """
 
-    allow_missing: bool = False
+    allow_missing: int = 0
     order: str = ""
 
     @property
@@ -136,7 +136,7 @@ def load(
     streaming: bool = False,
     num_proc: int | None = None,
     cache_dir: str | None = None,
-    allow_missing: bool = False,
+    allow_missing: int = 0,
     order: str = "",
 ) -> Any:
     """Load a raw release as a dataset.
@@ -149,7 +149,7 @@ def load(
         streaming: Whether to read rows on the fly instead of writing an Arrow cache.
         num_proc: Number of processes that write the cache.
         cache_dir: Where the cache is; that of `datasets` if None.
-        allow_missing: Whether files that the release must hold may be absent.
+        allow_missing: How many files that the release must hold may be absent.
         order: In which order rows come, one of the dataset's; its default if empty.
 
     Returns:

@@ -170,10 +170,12 @@ class Guard:
     _entries: int = 0
     _total: int = 0
 
-    def refuse(self, what: str, member: str, **parts: object) -> SourceError:
+    def refuse(
+        self, what: str, member: str, *, kind: type[SourceError] = SourceError, **parts: object
+    ) -> SourceError:
         """Build the error that refuses the whole archive."""
         remedy = str(parts.pop("remedy", _REMEDY_HOSTILE))
-        return SourceError(
+        return kind(
             what,
             archive=self.archive,
             member=printable(member),

@@ -34,6 +34,7 @@ from rawshelf.cutting import (
     shard_count,
 )
 from rawshelf.features import image_columns
+from rawshelf.incomplete import told_if_cut
 from rawshelf.release import Config, Dataset, Job
 from rawshelf.report import Report
 
@@ -134,7 +135,8 @@ def plan(job: Job, dataset: Dataset) -> list[ShardTask]:
 
 
 def _tasks(job: Job, dataset: Dataset) -> list[ShardTask]:
-    prepared = dataset.prepare(job)
+    with told_if_cut(job.source, dataset.release):
+        prepared = dataset.prepare(job)
     job.report.junk = job.source.guard.junk
     job.report.skipped_links = sorted(job.source.guard.skipped_links)
     blobs = Batches(prepared.blobs)

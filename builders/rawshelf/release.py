@@ -144,7 +144,7 @@ class Job:
         source: The raw release.
         configs: Names of the wanted configs.
         folder: An existing folder for temporary files of this job.
-        allow_missing: Whether files that the release must hold may be absent.
+        allow_missing: How many files that the release must hold may be absent.
         order: In which order rows are to come, one of the dataset's `orders`.
         report: Collects what was found.
         parts: Runs work that must be done before tables can be planned.
@@ -153,7 +153,7 @@ class Job:
     source: Source
     configs: tuple[str, ...]
     folder: str
-    allow_missing: bool = False
+    allow_missing: int = 0
     order: str = ""
     report: Report = field(default_factory=Report)
     parts: Parts = field(default_factory=Parts)

@@ -172,6 +172,16 @@ class Source:
         else:
             yield from list_folder(self._location, self.guard)
 
+    def size(self) -> int | None:
+        """Return the archive's size in bytes, or None where nobody tells, as for a folder."""
+        if self.kind == FOLDER:
+            return None
+        with reading(self.url):
+            if not self.remote:
+                return os.path.getsize(self._location)
+            size: int | None = self.filesystem.size(self._path)
+            return size
+
     def fingerprint(self) -> str:
         """Return a short string that changes when the release at this place changes.
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip_threaded, isal_zlib
 
-from rawshelf.errors import SourceError
+from rawshelf.errors import SourceError, TruncatedError
 from rawshelf.members import RAW, Blob, Guard, Member, read_errors
 
 BLOCK = 512
@@ -294,6 +294,7 @@ class TarStream:
             raise self.guard.refuse(
                 "The archive ends in the middle.",
                 name,
+                kind=TruncatedError,
                 found=f"{len(rest)} bytes, {self._base + len(self._buffer)} in all",
                 expected=f"{size} bytes",
                 remedy=_REMEDY,
@@ -313,6 +314,7 @@ class TarStream:
             raise self.guard.refuse(
                 "The stream is cut short or damaged, or cannot be read.",
                 name,
+                kind=TruncatedError,
                 field=None if self._container else "gzip",
                 found=error,
                 remedy=_REMEDY,

@@ -7,6 +7,7 @@ release claims to hold, and what the dataset's verifier adds become one list of 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,6 +20,7 @@ from rawshelf import catalog
 from rawshelf.claims import Check, Value, Verdict, compared, contradicted, noted
 from rawshelf.engines import Engine
 from rawshelf.errors import RawshelfError, SourceError
+from rawshelf.incomplete import told_if_cut
 from rawshelf.manifest import describe_aside
 from rawshelf.members import Member
 from rawshelf.parts import Advance, Parts, silent
@@ -128,7 +130,7 @@ def verify_release(
     with tempfile.TemporaryDirectory(prefix="rawshelf-") as folder:
         parts = Parts(None, Engine(workers=workers), advance)
         configs = dataset.verifier.configs
-        job = Job(source, configs, folder, allow_missing=True, parts=parts)
+        job = Job(source, configs, folder, allow_missing=sys.maxsize, parts=parts)
         found = Verification(raw, name, {}, deep)
         content = _content_checks(dataset, source, job, deep=deep)
         found.refusal, found.notes = content.refusal, [*job.report.notes]
@@ -159,7 +161,8 @@ def _content_checks(dataset: Dataset, source: _Tallied, job: Job, *, deep: bool)
     prepared: Prepared | None = None
     refusal: RawshelfError | None = None
     try:
-        prepared = dataset.prepare(job)
+        with told_if_cut(source, dataset.release):
+            prepared = dataset.prepare(job)
         evidence = Evidence(job, prepared, source.folders, deep)
         own.extend(dataset.verifier.check(evidence))  # those before an error stay
     except RawshelfError as error:

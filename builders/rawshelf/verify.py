@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rawshelf.builds import Build, open_build, read_build
+from rawshelf.digests import content_digests
 from rawshelf.engines import threads
 from rawshelf.errors import HubError, VerificationError
 from rawshelf.files import file_sha256
@@ -55,6 +56,7 @@ class Verdict:
         rows: Their rows.
         differences: Where it is wrong; none if all agrees.
         notes: What is there beside.
+        content: Hash of what each ``config/split`` says, see `rawshelf.digests`; only if wanted.
     """
 
     place: str
@@ -65,6 +67,7 @@ class Verdict:
     rows: int
     differences: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    content: dict[str, str] = field(default_factory=dict)
 
     @property
     def agrees(self) -> bool:
@@ -94,12 +97,13 @@ class Verdict:
             )
 
 
-def verify_folder(out: str, advance: Advance = silent) -> Verdict:
+def verify_folder(out: str, advance: Advance = silent, *, content: bool = False) -> Verdict:
     """Compare every file of a conversion with its manifest.
 
     Args:
         out: The folder.
         advance: Told of the bytes that are hashed.
+        content: Whether to hash what the files say too, if all agree.
 
     Raises:
         MissingError: If there is no manifest.
@@ -117,6 +121,8 @@ def verify_folder(out: str, advance: Advance = silent) -> Verdict:
     for path, (size, sha256) in build.assets.items():
         verdict.differences += _hashed(Path(out), path, size, sha256)
     _look_beside(Path(out), build, verdict)
+    if content and verdict.agrees:
+        verdict.content = content_digests(out, build)
     return verdict
 
 

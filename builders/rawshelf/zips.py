@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO
 
-from rawshelf.errors import SourceError
+from rawshelf.errors import SourceError, TruncatedError
 from rawshelf.members import DEFLATED, STORED, Blob, Guard, Member, printable, read_errors
 
 LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")
@@ -48,6 +48,7 @@ def list_zip(file: IO[bytes], guard: Guard, container: str) -> Iterator[Member]:
         raise guard.refuse(
             "The zip has no readable central directory.",
             "(central directory)",
+            kind=TruncatedError,
             found=error,
             remedy=_REMEDY,
         ) from error

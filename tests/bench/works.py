@@ -168,7 +168,7 @@ PARTIMAGENET = Work(
     "Convert PartImageNet, seg, zip deflated",
     Store.partimagenet,
     (
-        _rawshelf("partimagenet", "--config", "seg", "--allow-missing"),
+        _rawshelf("partimagenet", "--config", "seg", "--allow-missing", "100000"),
         _CAT,
         _peer("GeneratorBasedBuilder", seg_peers.generator_based),
         _peer("unzip, imagefolder (photographs only)", seg_peers.imagefolder, check=checks.unkeyed),

@@ -35,7 +35,19 @@ from rawshelf.shares import Share, convert_share, finish_shares
     "--array-index", type=click.IntRange(min=0), help="Which of them this is: write its shards."
 )
 @click.option("--array-finish", is_flag=True, help="Publish what all members have written.")
-@click.option("--allow-missing", is_flag=True, help="Convert an incomplete release; list gaps.")
+@click.option(
+    "--allow-missing",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Convert a release that lacks up to N files; list them.",
+)
+@click.option(
+    "--accept-unknown-release",
+    "accept_unknown",
+    is_flag=True,
+    help="Convert an archive of the published size with other bytes; say so.",
+)
 @click.option("--strict", is_flag=True, help="Refuse instead of setting rows aside.")
 @click.option("--order", default="", help="Order of rows; see `rawshelf info NAME`.")
 @click.option("--overwrite", is_flag=True, help="Replace another conversion in OUT.")
@@ -51,7 +63,8 @@ def convert_command(
     array_count: int | None,
     array_index: int | None,
     array_finish: bool,
-    allow_missing: bool,
+    allow_missing: int,
+    accept_unknown: bool,
     strict: bool,
     order: str,
     overwrite: bool,
@@ -71,6 +84,7 @@ def convert_command(
         configs,
         workers=workers,
         allow_missing=allow_missing,
+        accept_unknown=accept_unknown,
         strict=strict,
         order=order,
         overwrite=overwrite,

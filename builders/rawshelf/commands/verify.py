@@ -25,6 +25,9 @@ from rawshelf.verify import Verdict, verify_folder, verify_hub
 @click.argument("targets", metavar="OUT | NAME RAW", nargs=-1)
 @click.option("--hub", metavar="USER/REPO", help="Verify this repository; against OUT if given.")
 @click.option("--revision", help="Branch, reference or commit of the repository.")
+@click.option(
+    "--content", is_flag=True, help="Of OUT: hash what it says, whatever version wrote it."
+)
 @click.option("--deep", is_flag=True, help="Of RAW: decode every image.")
 @click.option(
     "--workers",
@@ -48,6 +51,7 @@ def verify_command(
     *,
     hub: str | None,
     revision: str | None,
+    content: bool,
     deep: bool,
     workers: int,
     json_file: str | None,
@@ -61,12 +65,12 @@ def verify_command(
     Exit code 1 tells of a difference, 3 that RAW cannot be read to its end; the findings until
     there are printed.
     """
-    if len(targets) == len(("NAME", "RAW")) and hub is None and revision is None:
+    if len(targets) == len(("NAME", "RAW")) and hub is None and revision is None and not content:
         release = _release(*targets, deep=deep, workers=workers)
         _write(json_file, release.to_json(), checks.lines(release))
         context.exit(release.exit_code)
     _refuse_options(deep=deep, workers=workers > 1)
-    verdicts = list(_verdicts(_only(targets), hub, revision))
+    verdicts = list(_verdicts(_only(targets), hub, revision, content=content))
     values = [verdict.to_json() for verdict in verdicts]
     _write(json_file, values, (line for verdict in verdicts for line in _lines(verdict)))
     context.exit(0 if all(verdict.agrees for verdict in verdicts) else 1)
@@ -128,16 +132,24 @@ def _only(targets: tuple[str, ...]) -> str | None:
     return targets[0] if targets else None
 
 
-def _verdicts(out: str | None, hub: str | None, revision: str | None) -> Iterator[Verdict]:
+def _verdicts(
+    out: str | None, hub: str | None, revision: str | None, *, content: bool
+) -> Iterator[Verdict]:
     if out is None and hub is None:
         raise UsageError(
             "Nothing to verify.", remedy="Name a conversion's folder, or --hub USER/REPO."
+        )
+    if content and out is None:
+        raise UsageError(
+            "The content of a conversion is hashed where its files are.",
+            found="--content",
+            remedy="Name the conversion's folder too: rawshelf verify OUT --content.",
         )
     if hub is None and revision is not None:
         raise UsageError("A folder has no revisions.", remedy="Add --hub USER/REPO.")
     if out is not None:
         with bytes_bar() as bar:
-            yield verify_folder(out, bar.advance)
+            yield verify_folder(out, bar.advance, content=content)
     if hub is not None:
         disable_progress_bars()
         yield verify_hub(Remote(hub), revision, out)
@@ -153,5 +165,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         yield f"    expected {found.expected}"
     for note in verdict.notes:
         yield f"  note: {note}"
+    for place, digest in verdict.content.items():
+        yield f"  content {place}: {digest}"
     wrong = len({found.path for found in verdict.differences})
     yield "  all agree" if verdict.agrees else f"  {wrong:,} files differ from the manifest"

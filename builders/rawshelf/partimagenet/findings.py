@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-from rawshelf.errors import MissingError
+from rawshelf.incomplete import settle_missing
 from rawshelf.partimagenet.annotations import defects
 from rawshelf.partimagenet.classes import by_wnid
 from rawshelf.partimagenet.coco import Coco
@@ -22,37 +22,21 @@ from rawshelf.partimagenet.release import (
 from rawshelf.release import Job
 from rawshelf.report import Difference
 
-_LISTED = 20
-_REMEDY_MISSING = (
-    "Restore them from the published release, or pass --allow-missing to convert what is there; "
-    "the manifest then lists what is absent."
-)
-
 
 def check_missing(tree: Tree, job: Job, *, pixels: bool) -> None:
     """Put into the report what a release lacks.
 
     Args:
         tree: The release.
-        job: Says whether files may be missing.
+        job: Says how many files may be missing.
         pixels: Whether photographs and masks are wanted.
 
     Raises:
-        MissingError: If something is missing that may not be.
+        MissingError: If more is missing than may be.
     """
     missing = sorted(_missing(tree, pixels=pixels))
-    if missing and not job.allow_missing:
-        shown = ", ".join(missing[:_LISTED])
-        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-        raise MissingError(
-            "The release is incomplete.",
-            archive=job.source.url,
-            member=missing[0],
-            found=f"{len(missing)} files missing: {shown}{more}",
-            expected="a COCO file per split, and the files of every image that it lists",
-            remedy=_REMEDY_MISSING,
-        )
-    job.report.missing += missing
+    expected = "a COCO file per split, and the files of every image that it lists"
+    settle_missing(job, missing, expected)
 
 
 def _missing(tree: Tree, *, pixels: bool) -> Iterator[str]:

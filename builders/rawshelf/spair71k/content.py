@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rawshelf.documents import MEMBER
-from rawshelf.errors import AnnotationError, MissingError
+from rawshelf.errors import AnnotationError
+from rawshelf.incomplete import REMEDY_MISSING, settle_missing
 from rawshelf.release import Job
 from rawshelf.report import Report
 from rawshelf.spair71k.annotations import (
@@ -39,11 +40,6 @@ from rawshelf.spair71k.raw import (
 from rawshelf.spair71k.release import LAYOUTS
 
 _REMEDY = "Restore these files from the published release."
-_REMEDY_MISSING = (
-    "Restore them from the published release, or pass --allow-missing to convert what is there; "
-    "the manifest then lists what is absent."
-)
-_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -121,9 +117,10 @@ def load(job: Job) -> Content:
     names = _image_names(images, checker)
     pairs = {split: _pair_split(raw, split, names, archive, report) for split in RAW_SPLITS}
     missing = _missing(raw, names, pairs)
-    if missing and not job.allow_missing:
-        _refuse_missing(missing, pairs, archive)
-    report.missing += missing
+    if len(missing) > job.allow_missing:
+        _refuse_pair(missing, pairs, archive)
+    expected = "every file that Layout and the annotations name"
+    settle_missing(job, missing, expected)
     report.strays += raw.strays
     split_of = _split_of(len(names), pairs, archive)
     problems = _problems(raw, images, names, split_of)
@@ -271,8 +268,8 @@ def _mentioned(pairs: Mapping[str, PairSplit]) -> set[str]:
     return set(pc.unique(pa.chunked_array(sides, pa.string())).to_pylist())
 
 
-def _refuse_missing(missing: list[str], pairs: Mapping[str, PairSplit], archive: str) -> None:
-    """Raise for what is missing: for a pair without its image, naming the pair."""
+def _refuse_pair(missing: list[str], pairs: Mapping[str, PairSplit], archive: str) -> None:
+    """Raise for a pair without its image, if something missing is one, naming the pair."""
     absent = frozenset(missing)
     for found in pairs.values():
         for side, names in zip(SIDES, found.image_names, strict=True):
@@ -286,18 +283,8 @@ def _refuse_missing(missing: list[str], pairs: Mapping[str, PairSplit], archive:
                         field=f"{side}_imname",
                         found=f"{name}.jpg",
                         expected="an image of ImageAnnotation, JPEGImages and Segmentation",
-                        remedy=_REMEDY_MISSING,
+                        remedy=REMEDY_MISSING,
                     )
-    shown = missing[:_LISTED]
-    more = f" and {len(missing) - len(shown)} more" if len(missing) > len(shown) else ""
-    raise MissingError(
-        "The release is incomplete.",
-        archive=archive,
-        member=shown[0],
-        found=f"{len(missing)} files missing: {', '.join(shown)}{more}",
-        expected="every file that Layout and the annotations name",
-        remedy=_REMEDY_MISSING,
-    )
 
 
 def _split_of(count: int, pairs: Mapping[str, PairSplit], archive: str) -> Ints:
