@@ -5,45 +5,54 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import import_module
 from types import FrameType
 
 import click
 
 from rawshelf import errors
-from rawshelf.commands.card import card_group
-from rawshelf.commands.convert import convert_command
-from rawshelf.commands.demo import demo_command
-from rawshelf.commands.describe import info, list_command
-from rawshelf.commands.evaluate import evaluate_command
-from rawshelf.commands.export import export_command
-from rawshelf.commands.inspect import inspect_command
-from rawshelf.commands.preview import preview_command
-from rawshelf.commands.push import push_command
-from rawshelf.commands.verify import verify_command
 
 _INTERRUPTED, _TERMINATED = 130, 143
 _EXIT_CODES = "\b\n" + "\n".join(
     line for line in (errors.__doc__ or "").splitlines() if line[:1].isdigit()
 )
 
+# name: the module below `rawshelf.commands` that defines it, and what it is called there
+_COMMANDS = {
+    "list": ("describe", "list_command"),
+    "info": ("describe", "info"),
+    "inspect": ("inspect", "inspect_command"),
+    "convert": ("convert", "convert_command"),
+    "preview": ("preview", "preview_command"),
+    "export": ("export", "export_command"),
+    "evaluate": ("evaluate", "evaluate_command"),
+    "card": ("card", "card_group"),
+    "verify": ("verify", "verify_command"),
+    "push": ("push", "push_command"),
+    "demo": ("demo", "demo_command"),
+}
 
-@click.group(epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for: each pays for what it needs itself."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a command by its name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"rawshelf.commands.{module}"), name)
+        return command
+
+
+@click.group(cls=_Commands, epilog=f"Exit codes:\n\n{_EXIT_CODES}")
 @click.version_option(package_name="rawshelf")
 def cli() -> None:
     """Turn raw public releases of vision datasets into verified, Arrow-backed datasets."""
-
-
-cli.add_command(list_command)
-cli.add_command(info)
-cli.add_command(inspect_command)
-cli.add_command(convert_command)
-cli.add_command(preview_command)
-cli.add_command(export_command)
-cli.add_command(evaluate_command)
-cli.add_command(card_group)
-cli.add_command(verify_command)
-cli.add_command(push_command)
-cli.add_command(demo_command)
 
 
 class _Terminated(SystemExit):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterator
+from itertools import starmap
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -52,19 +53,23 @@ def write_shard(task: ShardTask, root: str) -> ShardRecord:
 
 def _write(task: ShardTask, config: Config, path: str) -> tuple[list[int], list[Quarantined]]:
     """Write the row groups; return how many rows each holds, and which rows were set aside."""
-    groups: list[int] = []
     aside: list[Quarantined] = []
     writer: pq.ParquetWriter | None = None
     plain = schema(config.columns)
+
+    def write(group: pa.Table, bad: list[Quarantined]) -> int:
+        nonlocal writer
+        aside.extend(bad)
+        table = group.replace_schema_metadata(plain.metadata)
+        if writer is None:
+            writer = _writer(path, table.schema, plain, config)
+        if len(table):
+            writer.write_table(table, row_group_size=len(table))
+        return len(table)
+
     try:
-        for group, bad in read_groups(task):
-            aside += bad
-            table = group.replace_schema_metadata(plain.metadata)
-            if writer is None:
-                writer = _writer(path, table.schema, plain, config)
-            if len(table):
-                writer.write_table(table, row_group_size=len(table))
-                groups.append(len(table))
+        # No loop over the groups: its variable would hold one while the next is read.
+        groups = [rows for rows in starmap(write, read_groups(task)) if rows]
     finally:
         if writer is not None:
             writer.close()

@@ -195,7 +195,8 @@ def _store_part(rows: pa.Table, blobs: Batches, config: Config, name: str) -> tu
         place, item = rows.column_names.index(column), rows.schema.field(column)
         own = pc.index_in(rows[column], value_set=pa.array(used, item.type))
         rows = rows.set_column(place, item, own.cast(item.type))
-    return _store(rows, f"{name}.arrow"), _store(blobs.take(used), f"{name}-blobs.arrow")
+    named_by = blobs.take(used)
+    return store_table(rows, f"{name}.arrow"), store_table(named_by, f"{name}-blobs.arrow")
 
 
 class Batches:
@@ -239,12 +240,13 @@ def stored_bytes(table: pa.Table, blobs: pa.Table, config: Config) -> int:
 
 
 def load_table(path: str) -> pa.Table:
-    """Open a planned table; its columns are views of the mapped file."""
+    """Open a table that `store_table` wrote; its columns are views of the mapped file."""
     with pa.memory_map(path) as file:
         return pa.ipc.open_file(file).read_all()
 
 
-def _store(table: pa.Table, path: str) -> str:
+def store_table(table: pa.Table, path: str) -> str:
+    """Write a table to a file that `load_table` opens; return its path."""
     # One batch: readers would put several together again.
     table = table.combine_chunks()
     with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 
@@ -71,13 +72,16 @@ class Report:
 
     def to_json(self) -> dict[str, object]:
         """Return the report as plain JSON values, in a stable order."""
-        kept = asdict(self)
-        kept["missing"] = sorted(self.missing)
-        kept["strays"] = sorted(self.strays)
-        kept["quarantine"] = sorted(
-            kept["quarantine"], key=lambda row: (row["member"], row["reason"])
-        )
-        return kept
+        # Not `asdict`: over the files of a release it takes a second.
+        kept = {name: copy(value) for name, value in vars(self).items()}
+        aside = sorted(self.quarantine, key=lambda row: (row.member, row.reason))
+        return {
+            **kept,
+            "missing": sorted(self.missing),
+            "strays": sorted(self.strays),
+            "quarantine": [dict(vars(row)) for row in aside],
+            "differences": [dict(vars(row)) for row in self.differences],
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise, starmap
 
 import numpy as np
 import numpy.typing as npt
@@ -47,12 +48,20 @@ def read_groups(task: ShardTask) -> Iterator[tuple[pa.Table, list[Quarantined]]]
         for end in task.ends:
             refuse_withdrawn(task)
             try:
-                group = _fill(rows.slice(start, end - start), blobs, config, reader)
+                # Not named: a generator would hold the group while the next one is read.
+                yield _group(rows.slice(start, end - start), blobs, config, reader)
             except SourceError:
                 refuse_withdrawn(task)  # images of a compressed tar go with the plan
                 raise
-            yield (group, []) if config.derive is None else config.derive(group)
             start = end
+
+
+def _group(
+    rows: pa.Table, blobs: pa.Table, config: Config, reader: BlobReader
+) -> tuple[pa.Table, list[Quarantined]]:
+    """Fill a row group in."""
+    group = _fill(rows, blobs, config, reader)
+    return (group, []) if config.derive is None else config.derive(group)
 
 
 def refuse_withdrawn(task: ShardTask) -> None:
@@ -127,7 +136,8 @@ def _shared(indices: Ints, blobs: pa.Table, reader: BlobReader) -> pa.StructArra
     distinct, codes = np.unique(indices[~absent], return_inverse=True)
     views, names = _views(distinct, blobs, reader)
     firsts, same = _equal_to(views)
-    data = _coded(_binary([views[first] for first in firsts]), same[codes], absent)
+    kept = [views[first] for first in firsts]
+    data = _coded(_binary([len(view) for view in kept], kept), same[codes], absent)
     paths = pa.array(names, pa.string()).dictionary_encode()
     found = np.asarray(paths.indices.to_numpy(), np.int64)[codes]
     fields = [data, _coded(paths.dictionary, found, absent)]
@@ -166,22 +176,35 @@ def _read(
     indices: Ints, blobs: pa.Table, reader: BlobReader
 ) -> tuple[pa.BinaryArray, pa.StringArray]:
     """Read blobs into one binary array, each byte copied once; give their base names beside it."""
-    views, names = _views(indices, blobs, reader)
-    return _binary(views), pa.array(names, pa.string())
+    found, names = _named_blobs(indices, blobs)
+    sizes = [blob.size for blob, _ in found]
+    # One after another: a row group's bytes are held once, not also in pieces.
+    return _binary(sizes, starmap(reader.read, found)), pa.array(names, pa.string())
 
 
 def _views(
     indices: Ints, blobs: pa.Table, reader: BlobReader
 ) -> tuple[list[memoryview], list[str]]:
     """Return the bytes of blobs, and their base names."""
+    found, names = _named_blobs(indices, blobs)
+    return [reader.read(blob, name) for blob, name in found], names
+
+
+def _named_blobs(indices: Ints, blobs: pa.Table) -> tuple[list[tuple[Blob, str]], list[str]]:
+    """Return blobs with their names, and their base names."""
     rows = blobs.take(pa.array(indices)).to_pylist()
     names = [str(row.pop("name")) for row in rows]
-    views = [reader.read(Blob(**row), name) for row, name in zip(rows, names, strict=True)]
-    return views, [name.rpartition("/")[2] for name in names]
+    found = [(Blob(**row), name) for row, name in zip(rows, names, strict=True)]
+    return found, [name.rpartition("/")[2] for name in names]
 
 
-def _binary(views: Sequence[memoryview]) -> pa.BinaryArray:
-    offsets = np.zeros(len(views) + 1, np.int32)
-    np.cumsum([len(view) for view in views], out=offsets[1:])
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(views))]
-    return pa.Array.from_buffers(pa.binary(), len(views), buffers)
+def _binary(sizes: Sequence[int], views: Iterable[memoryview]) -> pa.BinaryArray:
+    """Return values of known sizes as one array, each copied as it comes."""
+    offsets = np.zeros(len(sizes) + 1, np.int32)
+    np.cumsum(sizes, out=offsets[1:])
+    data = np.empty(offsets[-1], np.uint8)
+    for (start, end), view in zip(pairwise(offsets.tolist()), views, strict=True):
+        data[start:end] = view
+    return pa.Array.from_buffers(
+        pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    )

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import click
-import pyarrow as pa
 from tqdm import tqdm
 
 from rawshelf.cluster import dask_executor
 from rawshelf.convert import Options, Result, Total, Watch, convert
 from rawshelf.errors import UsageError
+from rawshelf.memory import settle
 from rawshelf.records import ShardRecord
 from rawshelf.shares import Share, convert_share, finish_shares
 
@@ -79,8 +79,7 @@ def convert_command(
     processes, each with its index, and one with --array-finish after them.
     """
     _check_array(array_count, array_index, finish=array_finish)
-    # Arrow's own pool keeps what is freed: it takes half as much memory again (measured).
-    pa.set_memory_pool(pa.system_memory_pool())
+    settle()
     options = Options(
         configs,
         workers=workers,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from rawshelf.features import IMAGE_TYPE
 from rawshelf.images import JPEG, Header, ImageProblem, probe
 from rawshelf.report import Quarantined
 
 MODES = ("L", "RGB", "CMYK")
 _MODE_OF_COMPONENTS = {1: 0, 3: 1, 4: 2}
+_BYTES = IMAGE_TYPE.get_field_index("bytes")
 DERIVED = ("width", "height", "mode")
 
 
@@ -38,15 +40,16 @@ def derive(rows: pa.Table) -> tuple[pa.Table, list[Quarantined]]:
     Returns:
         The rows that stay, and those set aside with their reasons.
     """
-    images = rows["image"].combine_chunks().field("bytes")
+    # Chunk by chunk: to put them together would copy them, even a single one.
+    images = (image for chunk in rows["image"].chunks for image in chunk.flatten()[_BYTES])
     names = rows["file_name"].to_pylist()
     headers: list[Header] = []
     bad: list[Quarantined] = []
     keep = np.ones(len(rows), bool)
-    for row, name in enumerate(names):
+    for row, (name, image) in enumerate(zip(names, images, strict=True)):
         try:
             # Arrow's buffers are of signed bytes, which equal no bytes from 0x80 on.
-            headers.append(check(memoryview(images[row].as_buffer()).cast("B")))
+            headers.append(check(memoryview(image.as_buffer()).cast("B")))
         except ImageProblem as problem:
             keep[row] = False
             bad.append(Quarantined(name, str(problem)))

@@ -2,22 +2,17 @@
 
 A training file has about 100 MB and 77,000 annotations. Its annotations are read two megabytes at
 a time by Arrow's JSON reader under an explicit schema; no Python object is made for any of them.
-A made-up file of 97 MB with 74,233 annotations takes at most 480 MB from here to its planned table,
-80 MB of which are the libraries, and 97 MB the text where it does not stand in a mapped file.
-What is left when the annotations are cut out is parsed strictly in Python. A piece that is not as
+What they give can go to a file. What is left is parsed strictly in Python. A piece that is not as
 expected (another type, a further key, a run-length mask, a value that is not finite) goes through
 a strict parse in Python that keeps what fits the columns and puts the rest into `raw`.
-
-Cutting text at "},{" is safe: inside a string or a nested list it leaves brackets unbalanced, so
-that the piece does not parse, and then the file is parsed as a whole.
 """
 
 from __future__ import annotations
 
 import json
-import re
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from rawshelf.errors import AnnotationError
+from rawshelf.partimagenet.pieces import OPENS, Unusual, pieces
 from rawshelf.partimagenet.strict import strict_loads
+from rawshelf.plan import load_table, store_table
 
 _BOX = 4
 _KNOWN = (
@@ -52,11 +49,6 @@ IMAGES = pa.schema(
 )
 _IMAGE_KEYS = ("id", "file_name", "width", "height")
 
-_WINDOW = 2 << 20
-_OPENS = re.compile(rb'"annotations"\s*:\s*\[')
-_EMPTY = re.compile(rb"\s*\]")
-_CLOSES = re.compile(rb"\}(?=\s*\]\s*[,}])")
-_NEXT = re.compile(rb"\}\s*,\s*(?=\{)")
 _LARGEST_INT = 1 << 63
 _LARGEST_SIDE = 1 << 31
 _EXACT = 1 << 53  # below, every integer is a 64-bit float and no other one is read as it
@@ -81,31 +73,29 @@ class Coco(NamedTuple):
     others: dict[str, Any]
 
 
-class _Unusual(Exception):  # noqa: N818 - leads to the strict parse, never to the user
-    """A text that the quick way does not read."""
-
-
-def read_coco(data: memoryview, member: str, archive: str) -> Coco:
+def read_coco(data: memoryview, member: str, archive: str, scratch: str | None = None) -> Coco:
     """Read a COCO file.
 
     Args:
         data: UTF-8 JSON.
         member: Its name, for messages.
         archive: The release, for messages.
+        scratch: Path for files that hold the annotations, then in several chunks; None: memory.
 
     Raises:
         AnnotationError: If it is no COCO file, or ids repeat or lead nowhere.
     """
     reader = _Reader(member, archive)
     try:
-        document, annotations = reader.quick(data)
-    except _Unusual:
+        document, annotations = reader.quick(data, scratch)
+    except Unusual:
         document = reader.strict(bytes(data))
         annotations = [reader.normalised(reader.entries(document, "annotations"), 0)]
+    together = pa.concat_tables([ANNOTATIONS.empty_table(), *annotations])
     found = Coco(
         member,
         reader.images(document),
-        pa.concat_tables([ANNOTATIONS.empty_table(), *annotations]).combine_chunks(),
+        together.combine_chunks() if scratch is None else together,
         reader.categories(document),
         {k: v for k, v in document.items() if k not in {"images", "annotations", "categories"}},
     )
@@ -120,38 +110,38 @@ class _Reader:
         self._member = member
         self._archive = archive
 
-    def quick(self, data: memoryview) -> tuple[dict[str, Any], list[pa.Table]]:
+    def quick(self, data: memoryview, scratch: str | None) -> tuple[dict[str, Any], list[pa.Table]]:
         """Return the document without its annotations, and those as tables.
 
         Raises:
-            _Unusual: If the file has to be parsed as a whole.
+            Unusual: If the file has to be parsed as a whole.
         """
-        opens = _OPENS.search(data)
+        opens = OPENS.search(data)
         if opens is None:
-            raise _Unusual
+            raise Unusual
         tables: list[pa.Table] = []
         end, rows = opens.end(), 0
-        for piece, behind in _pieces(data, opens.end()):
-            tables.append(self._piece(piece, rows))
+        for piece, behind in pieces(data, opens.end()):
+            tables.append(_set_down(self._piece(piece, rows), scratch))
             rows, end = rows + len(tables[-1]), behind
         rest = bytes(data[: opens.end()]) + bytes(data[end:])
         try:
             document = strict_loads(rest)
         except ValueError as error:
-            raise _Unusual from error
-        several = len(_OPENS.findall(rest)) > 1  # another object may have such a list
+            raise Unusual from error
+        several = len(OPENS.findall(rest)) > 1  # another object may have such a list
         if several or not isinstance(document, dict) or document.get("annotations") != []:
-            raise _Unusual
+            raise Unusual
         return document, tables
 
     def _piece(self, piece: bytes, before: int) -> pa.Table:
         try:
             return _typed(piece)
-        except (_Unusual, pa.ArrowInvalid, UnicodeDecodeError):
+        except (Unusual, pa.ArrowInvalid, UnicodeDecodeError):
             try:
                 entries = strict_loads(b"[%b]" % piece)
             except ValueError as error:
-                raise _Unusual from error
+                raise Unusual from error
             return self.normalised(entries, before)
 
     def strict(self, data: bytes) -> dict[str, Any]:
@@ -292,42 +282,19 @@ def check_categories(found: Coco, count: int, archive: str) -> None:
         raise _Reader(found.member, archive).wrong_category(row, int(ids[row]), expected)
 
 
-def _pieces(data: memoryview, start: int) -> Iterator[tuple[bytes, int]]:
-    """Yield annotations without the brackets around them, and where the text behind them begins."""
-    if _EMPTY.match(data, start):
-        return
-    size = _WINDOW
-    while True:
-        window = bytes(data[start : start + size])
-        closes = _CLOSES.search(window)
-        if closes is not None:
-            yield window[: closes.end()], start + closes.end()
-            return
-        cut = _last_boundary(window)
-        if cut is not None:
-            yield window[: cut.start() + 1], start + cut.end()
-            start += cut.end()
-        elif start + size >= len(data):
-            raise _Unusual
-        else:
-            size *= 2
-
-
-def _last_boundary(window: bytes) -> re.Match[bytes] | None:
-    place = window.rfind(b"}")
-    while place >= 0:
-        match = _NEXT.match(window, place)
-        if match is not None:
-            return match
-        place = window.rfind(b"}", 0, place)
-    return None
+def _set_down(table: pa.Table, scratch: str | None) -> pa.Table:
+    """Return a table as views of a file, whose name is not needed any more."""
+    if scratch is not None:
+        table = load_table(store_table(table, scratch))
+        os.unlink(scratch)
+    return table
 
 
 def _typed(piece: bytes) -> pa.Table:
     """Parse annotations that are exactly as the release writes them.
 
     Raises:
-        _Unusual: If a value is absent, null, not finite, or a box has not four numbers.
+        Unusual: If a value is absent, null, not finite, or a box has not four numbers.
         ArrowInvalid: If Arrow does not read them under the schema.
     """
     if not piece.isascii():
@@ -347,7 +314,7 @@ def _typed(piece: bytes) -> pa.Table:
     entries = rows.flatten()
     fields = entries.flatten()
     if len(table) != 1 or entries.null_count or not _is_usual(fields):
-        raise _Unusual
+        raise Unusual
     return pa.table([*fields, pa.nulls(len(entries), pa.string())], schema=ANNOTATIONS)
 
 

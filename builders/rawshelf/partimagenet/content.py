@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import NamedTuple
 
 from rawshelf.blobs import Spool
@@ -16,6 +17,7 @@ from rawshelf.partimagenet.coco import Coco, read_coco
 from rawshelf.partimagenet.containers import Inner, Nested
 from rawshelf.partimagenet.layout import COCO, MASK, PHOTO, Place, place_of, stem_of, wnid_of
 from rawshelf.partimagenet.release import OOD, RAW_SPLITS, SEG
+from rawshelf.plan import load_table, store_table
 from rawshelf.release import Job
 
 # A Seg release shares classes between its splits: about 63 % of its images would lie in the split
@@ -121,20 +123,32 @@ def read(job: Job, *, lenient: bool = False) -> Raw:
         if place is None:
             raw.strays.append(member.name)
         elif place.kind == COCO and data is not None:
-            _take_document(raw, place, member, data, job.source.url, lenient=lenient)
+            _take_document(raw, place, member, data, job, lenient=lenient)
         else:
             _take_file(raw, place, member, data, spool)
     if spool is not None:
         spool.close()
     raw.zips = walker.found
+    _join(raw, job.folder)
     return raw
 
 
+def _join(raw: Raw, folder: str) -> None:
+    """Put each COCO file's annotations into one chunk of a file: no text is held any more."""
+    number = count()
+    for found in raw.documents.values():
+        for place, coco in enumerate(found):
+            path = os.path.join(folder, f"coco-{next(number)}.arrow")
+            table = load_table(store_table(coco.annotations, path))
+            found[place] = coco._replace(annotations=table)
+
+
 def _take_document(
-    raw: Raw, place: Place, member: Member, data: memoryview, archive: str, *, lenient: bool
+    raw: Raw, place: Place, member: Member, data: memoryview, job: Job, *, lenient: bool
 ) -> None:
+    scratch = os.path.join(job.folder, "pieces.arrow")
     try:
-        found = read_coco(data, member.name, archive)
+        found = read_coco(data, member.name, job.source.url, scratch)
     except AnnotationError as error:
         # Nobody describes the COCO files of whole objects: what they hold is unconfirmed.
         if not lenient and not place.whole:

@@ -134,6 +134,8 @@ def _table(config: str, tree: Tree, split: str, pictures: _Pictures, job: Job) -
     """Plan one split of one config."""
     coco = tree.parts[split]
     order = _order(coco.images["file_name"].to_pylist(), job.order)
+    if config in KINDS:
+        order = _with_photo(tree, split, order, job)
     values = _values(tree, split, order)
     wanted = {each.name: each.columns for each in columns.CONFIGS}[config]
     rows = len(order)
@@ -145,15 +147,17 @@ def _table(config: str, tree: Tree, split: str, pictures: _Pictures, job: Job) -
                 values[column.name] = pa.nulls(rows, INDEX)
         elif column.name not in values:
             values[column.name] = pa.nulls(rows, column.feature.arrow())
-    table = _planned(wanted, values)
-    return _with_photo(table, job) if config in KINDS else table
+    return _planned(wanted, values)
 
 
-def _with_photo(table: pa.Table, job: Job) -> pa.Table:
-    """Set rows aside that have no photograph; that they may lack it is checked before."""
-    absent = table.filter(pc.is_null(table["image"]))
-    job.report.set_aside(absent["file_name"].to_pylist(), "its photograph is missing")
-    return table.filter(pc.is_valid(table["image"])) if len(absent) else table
+def _with_photo(tree: Tree, split: str, order: Ints, job: Job) -> Ints:
+    """Set images aside that have no photograph; that they may lack it is checked before."""
+    names = tree.parts[split].images["file_name"].to_pylist()
+    has = [tree.picture(PHOTO, stem_of(names[row]), split) is not None for row in order]
+    absent = [names[row] for row, photo in zip(order, has, strict=True) if not photo]
+    job.report.set_aside(absent, "its photograph is missing")
+    kept: Ints = order[np.array(has, bool)]
+    return kept
 
 
 def _order(names: list[str], order: str) -> Ints:
@@ -202,7 +206,7 @@ def _supercategories(known: list[str | None], parts: pa.StructArray) -> pa.Array
 
 def _parts(coco: Coco, images: pa.Table) -> pa.StructArray:
     owner = pc.index_in(coco.annotations["image_id"], value_set=whole(images["id"]))
-    owners = np.asarray(owner.to_numpy(), np.int64)
+    owners = np.asarray(pc.fill_null(owner, -1).to_numpy(), np.int64)
     return lists(coco.annotations, owners, len(images), whole(coco.annotations["category_id"]))
 
 
