@@ -1,3 +1,5 @@
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from functools import partial
@@ -87,6 +89,29 @@ def test_calls_that_all_die_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -
         Engine(workers=2).run(calls, lambda *_: None)
 
     assert "0" == caught.value.member
+
+
+def test_a_signal_waits_until_a_worker_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose start is broken off would end in a traceback."""
+    at: list[str] = []
+
+    def submit(*_: object) -> Future[int]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        at.append("started")
+        raise BrokenExecutor
+
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", submit)
+    monkeypatch.setattr("rawshelf.engines._ALONE", 1)
+    before = signal.signal(signal.SIGTERM, lambda *_: at.append("told"))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Engine(workers=2).run({"a": partial(int, 1)}, lambda *_: None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert at[0] == "started"
+    assert "told" in at[1:]
 
 
 @pytest.mark.parametrize("engine", [Engine(), Engine(workers=2), Engine(ThreadPoolExecutor(1))])

@@ -117,7 +117,11 @@ def check_resumed(
 def start(arguments: list[str], out: Path) -> subprocess.Popen[str]:
     """Start a conversion, and return when it has begun."""
     process = subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        arguments,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     while not (out / ".rawshelf").exists() and process.poll() is None:
         time.sleep(0.002)
@@ -271,6 +275,19 @@ def test_a_run_that_is_told_to_stop_stops_soon(
         assert "run the same command to resume" in errors
     assert "Traceback" not in errors
     check_resumed(longer.raw, out, content(longer.out))
+
+
+@pytest.mark.parametrize("wait", [0.2, 0.4, 0.6, 0.8])
+@pytest.mark.fault(23)
+def test_ctrl_c_goes_to_workers_too(wait: float, longer: Conversion, tmp_path: Path) -> None:
+    """As a terminal sends it: to all processes at once, whatever they are at."""
+    process = start(command(longer.raw, tmp_path / "out", "--workers", "2"), tmp_path / "out")
+    time.sleep(wait)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=5)
+
+    assert process.returncode in {130, 0}
+    assert "Traceback" not in errors
 
 
 @pytest.mark.fault(22)

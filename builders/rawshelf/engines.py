@@ -282,7 +282,8 @@ def _until_broken(
                 # No more than there are workers: few are suspected when one dies, and an
                 # interrupted run waits for few.
                 while waiting and len(running) < workers:
-                    future = pool.submit(waiting[0][1])
+                    with _undisturbed():
+                        future = pool.submit(waiting[0][1])
                     running[future] = waiting.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
@@ -322,6 +323,31 @@ def _process_pool(workers: int) -> ProcessPoolExecutor:
     # Arrow and Pillow start threads, and a forked copy of those may hang.
     context = get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let interrupts wait until a worker is started: half started, it would end in a traceback.
+
+    A worker inherits that Ctrl-C is blocked, which the terminal sends to it as well as to us.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is interrupted
+        return
+    came: list[int] = []
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handlers = {
+        stop: signal.signal(stop, lambda number, _: came.append(number))
+        for stop in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for stop, handler in handlers.items():
+            signal.signal(stop, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _end(workers: Iterable[BaseProcess]) -> None:
