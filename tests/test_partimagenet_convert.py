@@ -3,18 +3,14 @@
 import json
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 from pycocotools.coco import COCO
 
 import rawshelf
@@ -24,48 +20,26 @@ from rawshelf.imagenet_sketch.miniature import members as sketches
 from rawshelf.miniature import pack_zip
 from rawshelf.partimagenet.classes import object_classes
 from rawshelf.partimagenet.release import SUPERCATEGORIES
-from tests.fakes.partimagenet import (
-    ANNOTATIONS,
-    IMAGES,
-    OOD_DEFECTS,
-    OOD_LAYOUTS,
-    SEG_DEFECTS,
-    SEG_LAYOUTS,
-    expected_mask,
-    expected_whole_mask,
-    ood,
-    ood_full_names,
-    seg,
+from tests.fakes.partimagenet import OOD_LAYOUTS, SEG_LAYOUTS, expected_mask, expected_whole_mask
+from tests.partimagenet_converting import (
+    FEW,
+    KINDS,
+    NAME,
+    OOD,
+    RAW_SPLITS,
+    RELEASES,
+    SEG,
+    document,
+    loaded,
+    packed,
+    released,
+    table,
 )
 
-NAME = "partimagenet"
-# Of every split of OOD and of five super-categories; the class of the CMYK photo is among them.
-FEW = ("n02492035", "n02422699", "n03792782", "n04509417", "n02835271", "n02099601")
-SEG = dict(seg(wnids=FEW, side=48))
-OOD = dict(ood(wnids=FEW, side=48))
-RELEASES = {"seg": SEG, "ood": OOD}
-DEFECTS = {"seg": SEG_DEFECTS, "ood": OOD_DEFECTS}
-RAW_SPLITS = {"train": "train", "validation": "val", "test": "test"}
 BACKGROUNDS = {"part_mask": 40, "whole_mask": 158}
-KINDS = tuple(RELEASES)
 
 # pycocotools 2.0.11 was built for numpy 1; only the fakes' expectations decode with it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-def document(release: Mapping[str, bytes], split: str) -> Any:
-    """Return the COCO document of a split's parts."""
-    names = [n for n in release if n.endswith(f"{split}.json") and "_whole/" not in n]
-    return json.loads(release[min(names, key=len)])
-
-
-def released(release: Mapping[str, bytes], end: str) -> bytes:
-    [name] = [name for name in release if name.endswith(end)]
-    return release[name]
-
-
-def packed(release: Mapping[str, bytes], folder: Path) -> str:
-    return str(pack_zip(iter(release.items()), folder / "raw.zip"))
 
 
 def published(out: Path) -> dict[str, bytes]:
@@ -74,29 +48,10 @@ def published(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
 
 
-def table(out: Path, config: str, split: str) -> list[dict[str, Any]]:
-    files = sorted((out / "data" / config).glob(f"{split}-*.parquet"))
-    return [row for file in files for row in pq.read_table(file).to_pylist()]
-
-
-def loaded(out: Path, config: str, split: str, *, streaming: bool = False) -> Any:
-    return datasets.load_dataset(str(out), config, split=split, streaming=streaming)
-
-
 def pixels(image: Any) -> npt.NDArray[np.uint8]:
     """Decode a stored image, with nothing but Pillow and without obeying EXIF."""
     with Image.open(BytesIO(image["bytes"])) as opened:
         return np.asarray(opened)
-
-
-def harmed(
-    kind: str, defect: str, folder: Path, options: Options | None = None
-) -> tuple[Path, dict[str, bytes], dict[str, Any]]:
-    """Convert a release with a defect; return the output, the release and the manifest's report."""
-    files = dict(DEFECTS[kind][defect](iter(RELEASES[kind].items())))
-    out = folder / "out"
-    result = convert(NAME, packed(files, folder), str(out), options)
-    return out, files, result.report.to_json()
 
 
 @pytest.fixture(scope="module")
@@ -243,62 +198,6 @@ def test_files_of_seg_are_the_released_bytes(split: str, outs: dict[str, Path]) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("defect", ["orientation_big_endian", "orientation_little_endian"])
-@pytest.mark.fault(16)
-def test_orientation_does_not_turn_images_away(kind: str, defect: str, tmp_path: Path) -> None:
-    """With EXIF orientation 6 an image decodes as stored, aligned with its mask, and is told."""
-    out, files, _ = harmed(kind, defect, tmp_path, Options((kind,)))
-    name = document(files, "train")["images"][0]["file_name"]
-    [row] = [row for row in loaded(out, kind, "train") if row["file_name"] == name]
-    with Image.open(BytesIO(released(RELEASES[kind], name))) as plain:
-        expected = np.asarray(plain)
-
-    assert (6, True) == (row["exif_orientation"], row["exif_neutralised"])
-    assert expected.tolist() == np.asarray(row["image"]).tolist()
-    assert row["part_mask"].size == row["whole_mask"].size == row["image"].size
-    assert 1 == sum(r["exif_neutralised"] for s in RAW_SPLITS for r in loaded(out, f"{kind}", s))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_orientation_stays_where_annotations_need_it(kind: str, tmp_path: Path) -> None:
-    """A photo that was annotated as turned keeps its tag, so that it decodes as annotated."""
-    out, files, _ = harmed(kind, "orientation_annotated_as_turned", tmp_path, Options((kind,)))
-    name = document(files, "train")["images"][0]["file_name"]
-    [row] = [row for row in loaded(out, kind, "train") if row["file_name"] == name]
-    with (
-        Image.open(BytesIO(released(files, name))) as tagged,
-        Image.open(BytesIO(released(RELEASES[kind], name))) as plain,
-    ):
-        shown, upright = np.asarray(ImageOps.exif_transpose(tagged)), np.asarray(plain).astype(int)
-    found = np.asarray(row["image"])
-
-    assert (6, False) == (row["exif_orientation"], row["exif_neutralised"])
-    assert row["part_mask"].size == row["image"].size == (row["width"], row["height"])
-    assert shown.tolist() == found.tolist()
-    # Encoded anew: not equal to the photo before it was laid on its side, but upright as that was.
-    assert np.abs(upright - found).mean() < np.abs(upright - found[::-1, ::-1]).mean() / 3
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.fault(16)
-def test_colour_modes_are_kept(kind: str, tmp_path: Path) -> None:
-    """CMYK and grey photographs keep mode and bytes, and the row tells the mode."""
-    out, files, _ = harmed(kind, "cmyk_jpeg", tmp_path, Options((kind,)))
-    modes: Counter[str] = Counter()
-    for split in RAW_SPLITS:
-        rows = loaded(out, kind, split)
-        modes.update(row["image"].mode for row in rows)
-
-        assert [row["image"].mode for row in rows] == [
-            rows.features["mode"].int2str(row["mode"]) for row in rows
-        ]
-        for row in table(out, kind, split):
-            assert released(files, row["file_name"]) == row["image"]["bytes"]
-
-    assert {"CMYK": 1, "L": 1, "RGB": 4 * len(FEW) - 2} == modes
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_order_of_rows(kind: str, outs: dict[str, Path], tmp_path: Path) -> None:
     """Rows come mixed and in the same order on every run; order `release` is that of the ids."""
     config, raw = f"{kind}_annotations", packed(RELEASES[kind], tmp_path)
@@ -384,38 +283,3 @@ def test_command_info() -> None:
 
     assert 158 == len(lines)
     assert {each.wnid for each in object_classes()} == {line.split()[1] for line in lines}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_full_names(real: Path, tmp_path: Path) -> None:
-    """A release with the real counts, and real names and ids in train, converts row for row."""
-    tsv = real / "partimagenet" / "ood_train_images.tsv"
-    raw = OOD_LAYOUTS["ood_zip"](ood_full_names(tsv), tmp_path)
-    result = convert(NAME, str(raw), str(tmp_path / "out"), Options(workers=2))
-    lines = [line.split("\t") for line in tsv.read_text("ascii").splitlines()[1:]]
-    found: Counter[tuple[str, str]] = Counter()
-    for record in result.records:
-        found[record.config, record.split] += record.rows
-
-    assert {
-        (config, split): IMAGES[raw_split]
-        for config in ("ood", "ood_annotations")
-        for split, raw_split in RAW_SPLITS.items()
-    } == found
-    assert ([], [], []) == (
-        result.report.quarantine,
-        result.report.differences,
-        result.report.missing,
-    )
-    for config in ("ood", "ood_annotations"):
-        rows = loaded(tmp_path / "out", config, "train").select_columns(
-            ["image_id", "wnid", "file_name"]
-        )
-        assert {name: (int(number), wnid) for number, wnid, name in lines} == {
-            row["file_name"]: (row["image_id"], row["wnid"]) for row in rows
-        }
-    splits = [loaded(tmp_path / "out", "ood_annotations", split) for split in RAW_SPLITS]
-    assert ANNOTATIONS == sum(
-        len(row["parts"]["id"]) for rows in splits for row in rows.select_columns(["parts"])
-    )
