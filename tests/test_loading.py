@@ -1,10 +1,5 @@
 import gc
-import importlib.util
-import json
-import os
 import shutil
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,21 +9,19 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datasets import packaged_modules
 from datasets.exceptions import NonMatchingSplitsSizesError
 
 import rawshelf
-from rawshelf import cache, catalog, code, loading, registry
-from rawshelf.convert import Options, convert
+from rawshelf import cache, catalog
 from rawshelf.errors import MissingError, UsageError
 from rawshelf.features import features_json
-from rawshelf.miniature import pack_folder, pack_tar
+from rawshelf.miniature import pack_tar
 from rawshelf.shards import read_batches, read_groups
 from rawshelf.spair71k import miniature
 from tests.conftest import Conversion
 from tests.fakes.spair71k import DEFECTS
+from tests.loading import CONFIGS, converted, plain, run
 
-CONFIGS = ("pairs", "images", "pairs_flat")
 COUNTS = {
     "pairs": {"train": 106, "validation": 36, "test": 36},
     "images": {"train": 54, "validation": 36, "test": 36},
@@ -54,36 +47,6 @@ print(json.dumps({
     "name": mapped["test"].info.config_name,
 }))
 """
-
-BY_NAME = """
-import json, sys
-if sys.argv[1] == "rawshelf":
-    import rawshelf, datasets
-else:
-    import datasets, rawshelf
-table = datasets.load_dataset("rawshelf_spair71k", "pairs", data_files=sys.argv[2], split="test")
-print(json.dumps([row["name"] for row in table]))
-"""
-
-
-def run(code_text: str, *arguments: str) -> tuple[Any, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", code_text, *arguments], capture_output=True, text=True, check=False
-    )
-    assert 0 == done.returncode, done.stderr
-    return json.loads(done.stdout.splitlines()[-1]), done.stderr
-
-
-def converted(conversion: Conversion, config: str, split: str = "test") -> datasets.Dataset:
-    return datasets.load_dataset(str(conversion.out), config, split=split)
-
-
-def plain(dataset: Any) -> list[dict[str, Any]]:
-    """Return all rows with images as bytes."""
-    for name, feature in list(dataset.features.items()):
-        if isinstance(feature, datasets.Image):
-            dataset = dataset.cast_column(name, datasets.Image(decode=False))
-    return list(dataset)
 
 
 @pytest.mark.parametrize("config", [*CONFIGS, ""])
@@ -218,198 +181,6 @@ def test_load_reads_a_folder_behind_a_url(conversion: Conversion, tmp_path: Path
     )
 
     assert plain(converted(conversion, "images")) == plain(actual)
-
-
-@pytest.mark.parametrize("first", ["rawshelf", "datasets"])
-def test_names_are_registered_in_either_order_of_imports(
-    first: str, conversion: Conversion
-) -> None:
-    """load_dataset finds the raw release by name after both are imported."""
-    names, noise = run(BY_NAME, first, str(conversion.raw))
-
-    assert list(converted(conversion, "pairs")["name"]) == names
-    assert "arning" not in noise
-
-
-@pytest.mark.parametrize("config", CONFIGS)
-def test_load_dataset_reads_an_archive_by_name(
-    config: str, conversion: Conversion, tmp_path: Path
-) -> None:
-    """data_files names the archive."""
-    actual = datasets.load_dataset(
-        "rawshelf_spair71k",
-        config,
-        data_files=str(conversion.raw),
-        split="test",
-        cache_dir=str(tmp_path),
-    )
-
-    assert plain(converted(conversion, config)) == plain(actual)
-
-
-@pytest.mark.parametrize("streaming", [False, True])
-def test_load_dataset_reads_a_folder_by_name(
-    streaming: bool, conversion: Conversion, miniature_folder: Path, tmp_path: Path
-) -> None:
-    """data_dir names the unpacked release."""
-    actual = datasets.load_dataset(
-        "rawshelf_spair71k",
-        "images",
-        data_dir=str(miniature_folder),
-        split="test",
-        streaming=streaming,
-        cache_dir=str(tmp_path),
-    )
-
-    assert plain(converted(conversion, "images")) == plain(actual)
-
-
-def test_public_names_are_not_hidden_by_modules() -> None:
-    """Importing every module leaves the package's public names what they are."""
-    hidden, _ = run(
-        "import json, types, rawshelf, rawshelf.cli, rawshelf.loading, rawshelf.views;"
-        " print(json.dumps([name for name in rawshelf.__all__ if"
-        " isinstance(getattr(rawshelf, name), types.ModuleType)]))"
-    )
-
-    assert [] == hidden
-    assert rawshelf.__all__ == dir(rawshelf)
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        rawshelf.nothing  # noqa: B018 - the access is the test
-
-
-def test_importing_rawshelf_does_not_import_datasets() -> None:
-    """The command line starts without the seconds that `datasets` takes."""
-    loaded, _ = run("import rawshelf.cli, sys, json; print(json.dumps('datasets' in sys.modules))")
-
-    assert loaded is False
-
-
-def test_a_future_version_without_the_table_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Registration is a convenience; without it the rest works."""
-    monkeypatch.delattr(packaged_modules, "_PACKAGED_DATASETS_MODULES")
-
-    registry.register()
-
-
-@pytest.mark.fault(30)
-def test_a_release_changed_at_its_path_is_not_served_stale(tmp_path: Path) -> None:
-    """Equal size, other time: the cache of the old one is not taken."""
-    raw = pack_folder(miniature.members(), tmp_path / "raw")
-    changed = raw / "ImageAnnotation/cat" / min(os.listdir(raw / "ImageAnnotation/cat"))
-
-    def hosts() -> set[str]:
-        loaded = rawshelf.load(
-            "spair71k", "images", data_dir=str(raw), cache_dir=str(tmp_path / "cache")
-        )
-        return {host for split in loaded for host in loaded[split]["voc_image"]}
-
-    assert {"flickr"} == hosts()
-
-    text = changed.read_text()
-    changed.write_text(text.replace("flickr", "FLICKR"))
-
-    assert len(text) == changed.stat().st_size
-    assert {"flickr", "FLICKR"} == hosts()
-
-
-def test_a_conversion_replaced_at_its_path_is_not_served_stale(tmp_path: Path) -> None:
-    """Equal counts and sizes of files, one other pixel: `datasets` does not take its cache."""
-    members = dict(miniature.members(categories=("cat",)))
-    photo = next(name for name in members if name.endswith(".jpg"))
-    out = tmp_path / "out"
-
-    def photos() -> list[bytes]:
-        raw = pack_tar(members.items(), tmp_path / "raw.tar.gz")
-        convert("spair71k", str(raw), str(out), Options(("images",), overwrite=True))
-        loaded = datasets.load_dataset(str(out), "images", cache_dir=str(tmp_path / "cache"))
-        return [row["image"]["bytes"] for split in loaded.values() for row in plain(split)]
-
-    assert members[photo] in photos()
-
-    data = members[photo]
-    members[photo] = data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]
-
-    assert members[photo] in photos()
-
-
-@pytest.mark.fault(30)
-def test_an_archive_changed_at_its_path_is_not_served_stale(
-    miniature_tar: Path, tmp_path: Path
-) -> None:
-    """The cache key of an archive has its time."""
-    raw = tmp_path / "raw.tar.gz"
-    raw.write_bytes(miniature_tar.read_bytes())
-    before = cache.source_key(str(raw))
-    os.utime(raw, ns=(1, 1))
-
-    assert before != cache.source_key(str(raw))
-
-
-@pytest.mark.fault(39)
-def test_other_code_is_not_served_from_the_cache(
-    conversion: Conversion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Caches of `datasets` and plans both depend on rawshelf's own code."""
-
-    def folders() -> set[str]:
-        rawshelf.load(
-            "spair71k",
-            "pairs",
-            data_dir=str(conversion.raw),
-            split="test",
-            cache_dir=str(tmp_path),
-        )
-        arrow = {str(path.parent) for path in tmp_path.rglob("*.arrow")}
-        return {folder for folder in arrow if "downloads" not in folder}
-
-    before = folders()
-    for module in (cache, loading, registry):
-        monkeypatch.setattr(module, "code_fingerprint", lambda: "0" * 32)
-
-    assert 2 == len(before)
-    assert 4 == len(folders())
-
-
-def test_the_fingerprint_follows_code_and_tables(tmp_path: Path) -> None:
-    """A changed line in any module or table of the package changes the hash."""
-    package = Path(str(importlib.util.find_spec("rawshelf").submodule_search_locations[0]))  # type: ignore[union-attr, index]
-    ignored = shutil.ignore_patterns("__pycache__", "hub_cards")
-    copied = Path(shutil.copytree(package, tmp_path / "rawshelf", ignore=ignored))
-
-    def fingerprint() -> Any:
-        program = (
-            f"import sys, json; sys.path.insert(0, {str(tmp_path)!r});"
-            " from rawshelf.code import code_fingerprint; print(json.dumps(code_fingerprint()))"
-        )
-        return run(program)[0]
-
-    before = fingerprint()
-    with (copied / "spair71k" / "law.py").open("a") as file:
-        file.write("\n")
-
-    assert before == code.code_fingerprint()
-    assert before != fingerprint()
-
-
-@pytest.mark.parametrize("arguments", [{}, {"data_files": ["a.tar", "b.tar"]}])
-def test_a_builder_without_a_release_tells_where_it_is(
-    arguments: dict[str, Any], tmp_path: Path
-) -> None:
-    """The message names what to pass and the publisher's URL."""
-    for name in arguments.get("data_files", ()):
-        (tmp_path / name).write_bytes(b"")
-    files = [str(tmp_path / name) for name in arguments.get("data_files", ())]
-    builder = datasets.load_dataset_builder(
-        "rawshelf_spair71k", "pairs", cache_dir=str(tmp_path), data_files=files or None
-    )
-
-    # datasets 3 has an error of its own, with our instructions in it.
-    own = getattr(datasets.builder, "ManualDownloadError", UsageError)
-    with pytest.raises((UsageError, own)) as caught:
-        builder.download_and_prepare()
-
-    assert "cvlab.postech.ac.kr" in str(caught.value)
 
 
 @pytest.mark.parametrize(
