@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from hypothesis import settings  # noqa: E402
 from rawshelf import catalog  # noqa: E402
 from rawshelf.convert import Options, Result, convert  # noqa: E402
 from rawshelf.demo import write_release  # noqa: E402
-from rawshelf.miniature import pack_folder, pack_tar  # noqa: E402
+from rawshelf.miniature import Members, pack_folder, pack_tar  # noqa: E402
 from rawshelf.partimagenet import miniature as parts_miniature  # noqa: E402
 from rawshelf.preview.page import write_page  # noqa: E402
 from rawshelf.spair71k import miniature  # noqa: E402
@@ -47,6 +48,8 @@ settings.load_profile("untimed")
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOCAL = ("127.0.0.1", "::1", "localhost")
+
+Convert = Callable[..., Result]
 
 
 class Conversion(NamedTuple):
@@ -156,6 +159,21 @@ def conversion(miniature_tar: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return Conversion(
         miniature_tar, out, convert("spair71k", str(miniature_tar), str(out), Options())
     )
+
+
+@pytest.fixture
+def finished(conversion: Conversion, tmp_path: Path) -> Path:
+    """Return a copy of the conversion, to be changed."""
+    return Path(shutil.copytree(conversion.out, tmp_path / "out"))
+
+
+@pytest.fixture
+def converted(tmp_path: Path) -> Convert:
+    def run(stream: Members, **options: Any) -> Result:
+        raw = pack_tar(stream, tmp_path / "SPair-71k.tar.gz", wrapper="SPair-71k")
+        return convert("spair71k", str(raw), str(tmp_path / "out"), Options(**options))
+
+    return run
 
 
 @pytest.fixture(scope="session")

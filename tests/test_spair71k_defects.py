@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from rawshelf.convert import Options, Result, convert
 from rawshelf.errors import AnnotationError, MissingError, RawshelfError, SourceError
-from rawshelf.miniature import Members, pack_folder, pack_tar
+from rawshelf.miniature import pack_folder
 from rawshelf.report import Quarantined
-from rawshelf.spair71k.miniature import CATEGORIES, members
+from tests.conftest import Convert
 from tests.fakes.spair71k import DEFECTS
+from tests.spair71k_files import FILES, IMAGE, PAIR
 
-FILES = dict(members(categories=CATEGORIES[:2], side=48))
-IMAGE = next(name for name in FILES if name.startswith("ImageAnnotation/"))
 PHOTO = IMAGE.replace("ImageAnnotation", "JPEGImages").replace(".json", ".jpg")
 MASK = IMAGE.replace("ImageAnnotation", "Segmentation").replace(".json", ".png")
 STEM = IMAGE.rpartition("/")[2].removesuffix(".json")
 NAMING = next(name for name in FILES if name.startswith("PairAnnotation/") and f"-{STEM}-" in name)
-PAIR = next(name for name in FILES if name.startswith("PairAnnotation/"))
 
 # name: error class, exit code, member, field, part of what was found, part of what was expected
 REFUSED: dict[str, tuple[type[RawshelfError], int, str, str | None, str, str]] = {
@@ -66,24 +62,6 @@ SET_ASIDE = {
     ),
 }
 LISTED = ("pair_field_differs", "junk", "stray_file")
-
-Convert = Callable[..., Result]
-
-
-@pytest.fixture
-def converted(tmp_path: Path) -> Convert:
-    def run(stream: Members, **options: Any) -> Result:
-        raw = pack_tar(stream, tmp_path / "SPair-71k.tar.gz", wrapper="SPair-71k")
-        return convert("spair71k", str(raw), str(tmp_path / "out"), Options(**options))
-
-    return run
-
-
-def edited(place: str, edit: Callable[[Any], object]) -> Members:
-    """Return the miniature with one document changed."""
-    document = json.loads(FILES[place])
-    edit(document)
-    return {**FILES, place: json.dumps(document).encode()}.items()
 
 
 def rows(result: Result, config: str) -> int:
@@ -208,220 +186,6 @@ def test_contradiction_is_listed(converted: Convert) -> None:
     x, y = pair["src_kps"][0]
     assert (PAIR, f"src_kps of keypoint {pair['kps_ids'][0]}") == (found.member, found.field)
     assert (str([x + 1, y]), str([x, y])) == (found.found, found.expected)
-
-
-IMAGE_EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
-    "category": (lambda image: image.update(category="zebra"), "category"),
-    "filename": (lambda image: image.update(filename="2008_000001.jpg"), "category and filename"),
-    "suffix": (lambda image: image.update(filename="2008_000001.png"), "filename"),
-    "pose": (lambda image: image.update(pose="Upside"), "pose"),
-    "azimuth": (lambda image: image.update(azimuth_id=8), "azimuth_id"),
-    "flag": (lambda image: image.update(truncated=2), "truncated"),
-    "box": (lambda image: image.update(bndbox=[1, 2, 3]), "bndbox"),
-    "box with null": (lambda image: image.update(bndbox=[1, None, 3, 4]), "bndbox"),
-    "point": (lambda image: image["kps"].update({"3": [1]}), "kps/3"),
-    "point with null": (lambda image: image["kps"].update({"3": [1, None]}), "kps/3"),
-    "slot": (lambda image: image["kps"].update({"30": None}), "kps/30"),
-    "no key": (lambda image: image.pop("azimuth_id"), "azimuth_id"),
-    "null": (lambda image: image.update(pose=None), "pose"),
-    "float": (lambda image: image.update(image_width=48.0), "image_width"),
-}
-
-
-@pytest.mark.parametrize("name", IMAGE_EDITS)
-@pytest.mark.fault(19)
-def test_image_annotation_is_refused(name: str, converted: Convert) -> None:
-    """An image annotation that says what cannot be is refused, file and field named."""
-    edit, field = IMAGE_EDITS[name]
-
-    with pytest.raises(AnnotationError) as caught:
-        converted(edited(IMAGE, edit))
-
-    assert (IMAGE, field) == (caught.value.member, caught.value.field)
-
-
-PAIR_EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
-    "category": (lambda pair: pair.update(category="zebra"), "category"),
-    "file name": (lambda pair: pair.update(pair_id=pair["pair_id"] + 100), "filename"),
-    "pose": (lambda pair: pair.update(trg_pose="Upside"), "trg_pose"),
-    "code": (lambda pair: pair.update(viewpoint_variation=3), "viewpoint_variation"),
-    "mirror": (lambda pair: pair.update(mirror=-1), "mirror"),
-    "size": (lambda pair: pair.update(trg_imsize=[1, 2]), "trg_imsize"),
-    "box": (lambda pair: pair.update(src_bndbox=[1, 2, 3, 4, 5]), "src_bndbox"),
-    "no ids": (lambda pair: pair.update(kps_ids=[], src_kps=[], trg_kps=[]), "kps_ids"),
-    "null id": (lambda pair: pair["kps_ids"].append(None), "kps_ids"),
-    "number as id": (lambda pair: pair["kps_ids"].append(29), r"kps_ids/\d+"),
-    "padded id": (lambda pair: pair["kps_ids"].insert(0, "00"), "kps_ids"),
-    "order of ids": (lambda pair: pair["kps_ids"].reverse(), "kps_ids"),
-    "fewer points": (lambda pair: pair["trg_kps"].pop(), "trg_kps"),
-    "more points": (lambda pair: pair["src_kps"].append([1, 2]), "src_kps"),
-    "null point": (lambda pair: pair["src_kps"].__setitem__(0, None), "src_kps"),
-    "point of three": (lambda pair: pair["src_kps"][0].append(1), "src_kps"),
-    "point with null": (lambda pair: pair["src_kps"].__setitem__(0, [1, None]), "src_kps"),
-    "another image": (lambda pair: pair.update(src_imname="2008_000001.jpg"), "filename"),
-}
-
-
-@pytest.mark.parametrize("name", PAIR_EDITS)
-@pytest.mark.fault(20)
-def test_pair_annotation_is_refused(name: str, converted: Convert) -> None:
-    """A pair annotation that says what cannot be is refused, file and field named."""
-    edit, field = PAIR_EDITS[name]
-    last = [place for place in FILES if place.startswith("PairAnnotation/")][-1]
-
-    with pytest.raises(AnnotationError) as caught:
-        converted(edited(last, edit))
-
-    assert last == caught.value.member
-    assert re.fullmatch(field, str(caught.value.field))
-
-
-@pytest.mark.fault(20)
-def test_pair_with_unannotated_keypoint_is_refused(converted: Convert) -> None:
-    """A pair may only have keypoints that both of its images have."""
-    source = f"ImageAnnotation/aeroplane/{PAIR.split('-')[1]}.json"
-    absent = [i for i, point in json.loads(FILES[source])["kps"].items() if point is None][-1]
-
-    def add(pair: Any) -> None:
-        pair["kps_ids"].append(absent)
-        pair["src_kps"].append([1, 1])
-        pair["trg_kps"].append([1, 1])
-
-    with pytest.raises(AnnotationError) as caught:
-        converted(edited(PAIR, add))
-
-    assert (PAIR, "kps_ids") == (caught.value.member, caught.value.field)
-    assert source in str(caught.value.expected)
-
-
-IMAGE_DIFFERENCES: dict[str, tuple[Callable[[Any], object], str]] = {
-    "point outside": (lambda image: image["kps"].update({"0": [48, 0]}), "kps/0"),
-    "negative point": (lambda image: image["kps"].update({"0": [-1, 0]}), "kps/0"),
-    "box from 0": (lambda image: image.update(bndbox=[0, 1, 9, 9]), "bndbox"),
-    "box beyond": (lambda image: image.update(bndbox=[1, 1, 999, 9]), "bndbox"),
-    "empty box": (lambda image: image.update(bndbox=[5, 5, 5, 9]), "bndbox"),
-    "depth": (lambda image: image.update(image_depth=1), "image_depth"),
-}
-
-
-@pytest.mark.parametrize("name", IMAGE_DIFFERENCES)
-@pytest.mark.fault(19)
-def test_implausible_image_annotation_is_listed(name: str, converted: Convert) -> None:
-    """What is implausible, but can be a row, is a row and is listed."""
-    edit, field = IMAGE_DIFFERENCES[name]
-
-    result = converted(edited(IMAGE, edit))
-
-    found = [item.field for item in result.report.differences if item.member == IMAGE]
-    assert [field] == found
-
-
-def renumbered(release: dict[str, bytes]) -> Members:
-    """Return the release with the numbers of its last pair one higher."""
-    place = max(name for name in release if name.startswith("PairAnnotation/"))
-    pair = json.loads(release[place])
-    old = pair["filename"]
-    pair["pair_id"] += 1
-    pair["filename"] = f"{pair['pair_id']:06d}{old[6:]}"
-    for name, content in release.items():
-        if name == place:
-            yield name.replace(old, pair["filename"]), json.dumps(pair).encode()
-        else:
-            yield name, content.replace(f"{old}\n".encode(), f"{pair['filename']}\n".encode())
-
-
-def test_pair_ids_follow_the_count_of_the_release(converted: Convert) -> None:
-    """A pair that is not numbered as the release counts is listed."""
-    result = converted(renumbered(FILES))
-
-    (found,) = result.report.differences
-    assert ("pair_id", 1) == (found.field, int(found.found) - int(found.expected))
-
-
-def without_last_pair(release: dict[str, bytes]) -> Members:
-    """Return the release without its last pair, in the layouts too."""
-    place = max(name for name in release if name.startswith("PairAnnotation/"))
-    line = f"{json.loads(release[place])['filename']}\n".encode()
-    for name, content in release.items():
-        if name != place:
-            yield name, content.replace(line, b"")
-
-
-@pytest.mark.fault(12)
-def test_absent_pair_is_listed(converted: Convert) -> None:
-    """A pair that two images give and the release lacks is listed."""
-    result = converted(without_last_pair(FILES))
-
-    (found,) = result.report.differences
-    assert ("absent", "present") == (found.found, found.expected)
-
-
-def test_pair_beside_the_layout_is_set_aside(converted: Convert) -> None:
-    """A pair that no layout lists is set aside, under the name of its file."""
-    place = max(name for name in FILES if name.startswith("PairAnnotation/"))
-    line = f"{json.loads(FILES[place])['filename']}\n".encode()
-    stream = [
-        (name, content.replace(line, b"") if name.startswith("Layout/") else content)
-        for name, content in FILES.items()
-    ]
-
-    result = converted(stream)
-
-    split = place.split("/")[1]
-    reason = f"not listed in Layout/large/{split}.txt"
-    assert [Quarantined(place, reason)] == result.report.quarantine
-
-
-def test_line_of_the_small_layout_alone_is_listed(converted: Convert) -> None:
-    """The small layout is a part of the large one."""
-    stream = {**FILES, "Layout/small/val.txt": b"000001-a-b:cat\n"}
-
-    result = converted(stream.items())
-
-    (found,) = result.report.differences
-    assert ("Layout/small/val.txt", "000001-a-b:cat") == (found.member, found.found)
-
-
-@pytest.mark.parametrize(
-    ("content", "found"), [(b"a-b:cat\n" * 2, "a-b:cat more than once"), (b"\xff\n", "ascii")]
-)
-def test_bad_layout_is_refused(content: bytes, found: str, converted: Convert) -> None:
-    """A layout that repeats a line or is no text is refused."""
-    with pytest.raises(AnnotationError, match=found) as caught:
-        converted({**FILES, "Layout/large/trn.txt": content}.items())
-
-    assert "Layout/large/trn.txt" == caught.value.member
-
-
-@pytest.mark.fault(20)
-def test_image_in_two_splits_is_refused(converted: Convert) -> None:
-    """An image is of one split: pairs of two splits that name it are refused."""
-    pair = max(name for name in FILES if name.startswith("PairAnnotation/trn/"))
-    moved = {
-        name.replace("/trn/", "/val/") if name == pair else name: content
-        for name, content in FILES.items()
-        if not name.startswith("Layout/")
-    }
-
-    with pytest.raises(AnnotationError, match="used by two splits"):
-        converted(moved.items(), allow_missing=100)
-
-
-@pytest.mark.fault(20)
-def test_repeated_pair_id_is_refused(converted: Convert) -> None:
-    """Within a split, no two pairs have one id."""
-    first, second = [name for name in FILES if name.startswith("PairAnnotation/trn/")][:2]
-    twin = json.loads(FILES[second])
-    twin["pair_id"] = json.loads(FILES[first])["pair_id"]
-    twin["filename"] = f"{twin['pair_id']:06d}{twin['filename'][6:]}"
-    stream = {name: content for name, content in FILES.items() if name != second}
-    stream[f"PairAnnotation/trn/{twin['filename']}.json"] = json.dumps(twin).encode()
-    kept = [item for item in stream.items() if not item[0].startswith("Layout/")]
-
-    with pytest.raises(AnnotationError) as caught:
-        converted(kept, allow_missing=100)
-
-    assert "pair_id" == caught.value.field
 
 
 @pytest.mark.parametrize(
