@@ -1,6 +1,5 @@
 """Small PartImageNet releases to be converted, and how tests read what came out."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,6 @@ OOD = dict(ood(wnids=FEW, side=48))
 RELEASES = {"seg": SEG, "ood": OOD}
 RAW_SPLITS = {"train": "train", "validation": "val", "test": "test"}
 KINDS = tuple(RELEASES)
-
-
-def document(release: Mapping[str, bytes], split: str) -> Any:
-    """Return the COCO document of a split's parts."""
-    names = [n for n in release if n.endswith(f"{split}.json") and "_whole/" not in n]
-    return json.loads(release[min(names, key=len)])
 
 
 def released(release: Mapping[str, bytes], end: str) -> bytes:

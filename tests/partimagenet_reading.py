@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,11 +87,6 @@ def stored(entries: list[dict[str, Any]], index: int | None) -> dict[str, Any] |
 def of_release(release: dict[str, bytes], end: str) -> bytes:
     [name] = [name for name in release if name.endswith(end)]
     return release[name]
-
-
-def document(release: dict[str, bytes], split: str) -> Any:
-    names = [n for n in release if n.endswith(f"{split}.json") and "_whole/" not in n]
-    return json.loads(release[min(names, key=len)])
 
 
 def decoded(image: dict[str, Any]) -> Any:

@@ -14,8 +14,8 @@ from rawshelf.errors import AnnotationError, MissingError
 from rawshelf.miniature import pack_zip
 from rawshelf.partimagenet.coco import read_coco
 from rawshelf.partimagenet.export import export_coco
-from tests.fakes.partimagenet import expected_mask
-from tests.partimagenet_reading import OOD, RAW_SPLITS, Read, decoded, document, read
+from tests.fakes.partimagenet import document, expected_mask
+from tests.partimagenet_reading import OOD, RAW_SPLITS, Read, decoded, read
 
 # pycocotools 2.0.11 was built for numpy 1; only the fakes' expectations decode with it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -20,7 +20,13 @@ from rawshelf.imagenet_sketch.miniature import members as sketches
 from rawshelf.miniature import pack_zip
 from rawshelf.partimagenet.classes import object_classes
 from rawshelf.partimagenet.release import SUPERCATEGORIES
-from tests.fakes.partimagenet import OOD_LAYOUTS, SEG_LAYOUTS, expected_mask, expected_whole_mask
+from tests.fakes.partimagenet import (
+    OOD_LAYOUTS,
+    SEG_LAYOUTS,
+    document,
+    expected_mask,
+    expected_whole_mask,
+)
 from tests.partimagenet_converting import (
     FEW,
     KINDS,
@@ -29,7 +35,6 @@ from tests.partimagenet_converting import (
     RAW_SPLITS,
     RELEASES,
     SEG,
-    document,
     loaded,
     packed,
     released,

@@ -10,14 +10,13 @@ import pytest
 from PIL import Image, ImageOps
 
 from rawshelf.convert import Options, convert
-from tests.fakes.partimagenet import OOD_DEFECTS, SEG_DEFECTS
+from tests.fakes.partimagenet import OOD_DEFECTS, SEG_DEFECTS, document
 from tests.partimagenet_converting import (
     FEW,
     KINDS,
     NAME,
     RAW_SPLITS,
     RELEASES,
-    document,
     loaded,
     packed,
     released,

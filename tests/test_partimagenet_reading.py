@@ -14,7 +14,13 @@ from rawshelf.errors import MissingError, SourceError
 from rawshelf.miniature import pack_folder, pack_zip
 from rawshelf.partimagenet.classes import info_lines, object_classes
 from rawshelf.partimagenet.release import PARTS, SUPERCATEGORIES
-from tests.fakes.partimagenet import OOD_LAYOUTS, SEG_LAYOUTS, expected_mask, expected_whole_mask
+from tests.fakes.partimagenet import (
+    OOD_LAYOUTS,
+    SEG_LAYOUTS,
+    document,
+    expected_mask,
+    expected_whole_mask,
+)
 from tests.partimagenet_reading import (
     OOD,
     RAW_SPLITS,
@@ -22,7 +28,6 @@ from tests.partimagenet_reading import (
     Read,
     decoded,
     defective,
-    document,
     of_release,
     read,
 )

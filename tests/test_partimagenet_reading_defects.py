@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rawshelf.errors import AnnotationError, MissingError
-from tests.fakes.partimagenet import expected_mask
+from tests.fakes.partimagenet import document, expected_mask
 from tests.fakes.partimagenet_json_defects import JSON_DEFECTS
-from tests.partimagenet_reading import decoded, defective, document
+from tests.partimagenet_reading import decoded, defective
 
 # pycocotools 2.0.11 was built for numpy 1; only the fakes' expectations decode with it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -7,7 +7,7 @@ hold, and with every defect that a release can have.
 import csv
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ __all__ = [
     "OOD_LAYOUTS",
     "SEG_DEFECTS",
     "SEG_LAYOUTS",
+    "document",
     "drawn_from_few",
     "expected_mask",
     "expected_whole_mask",
@@ -177,6 +178,12 @@ def _tiny_photo(name: str) -> bytes:
 @lru_cache(maxsize=len(OOD_ORDER) * VARIANTS)
 def _drawn(shown: Scene) -> bytes:
     return draw_scene(shown, seed=0)
+
+
+def document(release: Mapping[str, bytes], split: str) -> Any:
+    """Return the COCO document of a split's parts."""
+    names = [n for n in release if n.endswith(f"{split}.json") and "_whole/" not in n]
+    return json.loads(release[min(names, key=len)])
 
 
 def expected_mask(coco: Document, image_id: int) -> NDArray[np.uint8]:
