@@ -290,7 +290,9 @@ def _until_broken(
                     done(running.pop(future)[0], result)
         except BrokenExecutor:
             _end(set(active_children()) - before)
-    return list(running.values())
+            # Where none ran, the first does not even start: that is no better.
+            return list(running.values()) or [waiting.popleft()]
+    return []
 
 
 @contextmanager
