@@ -1,8 +1,10 @@
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import datasets
@@ -14,6 +16,7 @@ from rawshelf.miniature import pack_tar
 from rawshelf.spair71k.columns import CATEGORY
 from tests.fakes.spair71k import full_size
 from tests.fakes.spair71k_tables import OCCLUSION, PAIRS, SCALE, TRUNCATION, VIEWPOINT
+from tests.test_spair71k_evaluate import evaluate, figures
 
 ROWS = {"train": 53_340, "validation": 5_384, "test": 12_234}
 IMAGES = {"train": 997, "validation": 322, "test": 481}
@@ -75,6 +78,7 @@ def test_a_release_of_full_size(raw: Path, tmp_path: Path) -> None:
         loaded = datasets.load_dataset(str(out), config, cache_dir=str(tmp_path / "cache"))
         assert expected == {split: len(rows) for split, rows in loaded.items()}
     _check_tables(out)
+    _check_identity(out)
 
 
 def _check_tables(out: Path) -> None:
@@ -84,6 +88,29 @@ def _check_tables(out: Path) -> None:
             assert list(cells[raw]) == _counts(table[name], len(cells[raw]))
         expected = [PAIRS[category][column] for category in CATEGORY.names]
         assert expected == _counts(table["category"], len(expected))
+
+
+def _check_identity(out: Path) -> None:
+    """The identity of all test pairs is what a loop over the rows gives."""
+    table = pq.read_table(sorted((out / "data" / "pairs").glob("test-*.parquet")))
+    expected = fmean(_identity(row) for row in table.to_pylist())
+    text = evaluate(out, "--split", "test", "--baseline", "identity", "--format", "json")
+
+    assert 100 * expected == pytest.approx(figures(text)[0]["identity"]["all"])
+
+
+def _identity(row: Mapping[str, Any]) -> float:
+    """Return the share of a pair's points that scaling the source hits, by the paper's rule."""
+    points = row["keypoints"]
+    across, down = (row["trg_size"][axis] / row["src_size"][axis] for axis in (0, 1))
+    left, top, right, bottom = row["trg_bbox"]
+    longest = 0.1 * max(right - left, bottom - top)
+    src = zip(points["src_x"], points["src_y"], strict=True)
+    trg = zip(points["trg_x"], points["trg_y"], strict=True)
+    return fmean(
+        math.hypot(x * across - u, y * down - v) <= longest
+        for (x, y), (u, v) in zip(src, trg, strict=True)
+    )
 
 
 def _counts(values: Any, length: int) -> list[int]:
