@@ -1,7 +1,13 @@
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,6 +95,26 @@ def test_calls_that_all_die_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -
         Engine(workers=2).run(calls, lambda *_: None)
 
     assert "0" == caught.value.member
+
+
+def test_a_pool_that_breaks_while_it_is_asked_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its pipes are closed then, which is no failure of the output."""
+    submit = ProcessPoolExecutor.submit
+    broken: list[str] = []
+
+    def breaking(pool: ProcessPoolExecutor, *call: Any) -> Future[Any]:
+        if not broken:
+            broken.append("once")
+            raise OSError("handle is closed")
+        return submit(pool, *call)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", breaking)
+    done: dict[str, int] = {}
+    Engine(workers=2).run({str(n): partial(int, n) for n in range(3)}, done.__setitem__)
+
+    assert done == {"0": 0, "1": 1, "2": 2}
 
 
 def test_a_signal_waits_until_a_worker_is_started(monkeypatch: pytest.MonkeyPatch) -> None:

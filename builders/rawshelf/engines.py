@@ -282,7 +282,7 @@ def _until_broken(
                 # No more than there are workers: few are suspected when one dies, and an
                 # interrupted run waits for few.
                 while waiting and len(running) < workers:
-                    with _undisturbed():
+                    with _undisturbed(), _told_as_broken():
                         future = pool.submit(waiting[0][1])
                     running[future] = waiting.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -325,6 +325,17 @@ def _process_pool(workers: int) -> ProcessPoolExecutor:
     # Arrow and Pillow start threads, and a forked copy of those may hang.
     context = get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+@contextmanager
+def _told_as_broken() -> Iterator[None]:
+    """A pool that breaks while it is given a call may already have closed its pipes (seen)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:  # the system's own: no process can be started
+            raise
+        raise BrokenExecutor(str(error)) from error
 
 
 @contextmanager

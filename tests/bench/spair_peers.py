@@ -4,6 +4,7 @@ All write the columns of rawshelf's `images` and `pairs`, and the same rows in t
 """
 
 import json
+import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -201,8 +202,7 @@ def streamed(raw: str, out: str) -> None:
 def extracted(raw: str, out: str) -> None:
     """Unpack first, then read the files."""
     folder = Path(out).with_name("unpacked")
-    with tarfile.open(raw) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(raw, folder)
     files = (path for path in folder.rglob("*") if path.is_file())
     found = Release((path.relative_to(folder).as_posix(), path.read_bytes()) for path in files)
     _write(found, out, "images", image_rows, IMAGES)
