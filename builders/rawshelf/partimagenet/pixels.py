@@ -68,21 +68,19 @@ def check_photo(data: memoryview, width: int, height: int) -> Photo:
     )
 
 
-def check_mask(data: memoryview, width: int, height: int, background: int) -> masks.Mask:
-    """Decode a released mask and compare it with the annotation.
+def check_mask(found: masks.Extent, width: int, height: int, background: int) -> None:
+    """Compare a released mask with the annotation.
 
     Raises:
-        ImageProblem: If it is no PNG of indices, of another size, or holds an unknown index.
+        ImageProblem: If it is of another size, or holds an unknown index.
     """
-    mask = masks.decode_png(data)
-    if mask.shape != (height, width):
+    if (found.width, found.height) != (width, height):
         raise ImageProblem(
-            f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, the annotation says "
+            f"the mask has {found.width} x {found.height} pixels, the annotation says "
             f"{width} x {height}"
         )
-    if int(mask.max()) > background:
-        raise ImageProblem(f"the mask holds {mask.max()}; the background, {background}, is last")
-    return mask
+    if found.largest > background:
+        raise ImageProblem(f"the mask holds {found.largest}; the background, {background}, is last")
 
 
 class Row(NamedTuple):
@@ -117,7 +115,7 @@ def derive_seg(rows: pa.Table) -> tuple[pa.Table, list[Quarantined]]:
             data = released[name].view(row.number)
             if data is not None:
                 try:
-                    check_mask(data, row.width, row.height, background)
+                    check_mask(masks.extent(data), row.width, row.height, background)
                 except ImageProblem as problem:
                     raise ImageProblem(f"{name}: {problem}") from problem
 

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rawshelf import masks
 from rawshelf.claims import Check, Verdict, compared, contradicted, free_of, noted
 from rawshelf.image_checks import Picture, decode, problems
 from rawshelf.images import ImageProblem
@@ -182,7 +183,8 @@ def _look_at_photo(data: memoryview, *, width: int, height: int, deep: bool) -> 
 
 def _look_at_parts(data: memoryview, *, width: int, height: int, wnid: str | None) -> None:
     """Refuse a part mask that shows parts of another group than the image's class has."""
-    mask = check_mask(data, width, height, PART_BACKGROUND)
+    mask = masks.decode_png(data)
+    check_mask(masks.extent_of(mask), width, height, PART_BACKGROUND)
     known = by_wnid().get(wnid or "")
     shown = np.flatnonzero(np.bincount(mask.reshape(-1)))
     parts = [PARTS[value] for value in shown if value != PART_BACKGROUND]
@@ -193,7 +195,8 @@ def _look_at_parts(data: memoryview, *, width: int, height: int, wnid: str | Non
 
 def _look_at_whole(data: memoryview, *, width: int, height: int, wnid: str | None) -> None:
     """Refuse a whole mask that shows another class and not the image's."""
-    mask = check_mask(data, width, height, WHOLE_BACKGROUND)
+    mask = masks.decode_png(data)
+    check_mask(masks.extent_of(mask), width, height, WHOLE_BACKGROUND)
     known = by_wnid().get(wnid or "")
     shown = set(np.flatnonzero(np.bincount(mask.reshape(-1))).tolist()) - {WHOLE_BACKGROUND}
     if known and shown and known.whole_id not in shown:
