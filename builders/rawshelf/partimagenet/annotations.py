@@ -187,10 +187,12 @@ def _inside(low: npt.NDArray[Any], high: npt.NDArray[Any], size: Ints) -> npt.ND
 def _outside(annotations: pa.Table, lengths: Ints, size: Ints) -> npt.NDArray[np.bool_]:
     """Tell for each polygon whether a point of it lies beyond the image's edges."""
     flat = pc.list_flatten(pc.list_flatten(whole(annotations["segmentation"]))).to_numpy()
-    polygon = np.repeat(np.arange(len(lengths)), lengths)
-    start = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    axis = (np.arange(len(flat)) - start) % 2
-    limit = size[polygon_owners(annotations)[polygon], axis]
+    ends = np.cumsum(lengths)
+    # Few numbers are beyond the shortest side of all: only those are looked at one by one.
+    far = np.flatnonzero((flat < 0) | (flat > size.min()))
+    polygon = np.searchsorted(ends, far, side="right")
+    axis = (far - (ends - lengths)[polygon]) % 2
+    beyond = (flat[far] < 0) | (flat[far] > size[polygon_owners(annotations)[polygon], axis])
     outside = np.zeros(len(lengths), bool)
-    outside[polygon[(flat < 0) | (flat > limit)]] = True
+    outside[polygon[beyond]] = True
     return outside

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from rawshelf.partimagenet.strict import strict_loads
 from rawshelf.plan import load_table, store_table
 
 _BOX = 4
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _KNOWN = (
     ("id", pa.int64()),
     ("image_id", pa.int64()),
@@ -348,7 +350,7 @@ def _is_flag(value: Any) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return _SURROGATE.search(value) is None
 
 
 _FITS = {

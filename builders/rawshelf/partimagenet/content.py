@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -87,8 +87,10 @@ class Tree:
 
     def picture(self, kind: str, stem: str, split: str, *, whole: bool = False) -> File | None:
         """Return an image's photograph or mask: that of its split, if there are several."""
-        found = self.pictures[kind, whole].get(stem, [])
-        return min(found, key=lambda file: file.place.split != split, default=None)
+        found = self.pictures[kind, whole].get(stem)
+        if not found:
+            return None
+        return next((file for file in found if file.place.split == split), found[0])
 
     @property
     def has_photos(self) -> bool:
@@ -116,9 +118,9 @@ def read(job: Job, *, lenient: bool = False) -> Raw:
         place = place_of(name)
         return place is not None and (sequential or place.kind == COCO)
 
+    held: Counter[str] = Counter()
     for member, data in walker.walk(wanted):
-        folder = member.name.rpartition("/")[0]
-        raw.folders["/".join("<wnid>" if wnid_of(f"{p}_0") else p for p in folder.split("/"))] += 1
+        held[member.name.rpartition("/")[0]] += 1
         place = place_of(member.name)
         if place is None:
             raw.strays.append(member.name)
@@ -129,6 +131,9 @@ def read(job: Job, *, lenient: bool = False) -> Raw:
     if spool is not None:
         spool.close()
     raw.zips = walker.found
+    for folder, files in held.items():
+        parts = folder.split("/")
+        raw.folders["/".join("<wnid>" if wnid_of(f"{p}_0") else p for p in parts)] += files
     _join(raw, job.folder)
     return raw
 

@@ -9,6 +9,7 @@ zip); ``<split>/<wnid>/`` beside ``<split>.json``, in zips within the zip (OOD);
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from rawshelf.partimagenet.release import RAW_SPLITS
@@ -19,6 +20,7 @@ WHOLE_SUFFIX = "_whole"
 _STEM = re.compile(r"(n\d{8})_\d+")
 _PHOTO_SUFFIXES = frozenset({"jpeg", "jpg"})
 _ANNOTATIONS = "annotations"
+_FOLDERS = 1024  # remembered: more than a release has (a folder per split and class)
 
 
 class Place(NamedTuple):
@@ -49,17 +51,14 @@ def place_of(name: str) -> Place | None:
     """
     folder, _, base = name.rpartition("/")
     stem, _, suffix = base.rpartition(".")
-    parts = [part.removesuffix(".zip") for part in folder.split("/")] if folder else []
-    split, whole = _split_of(parts)
-    place = Place("", split, stem, whole, "/".join(parts))
+    split, whole, root = _folder(folder)
     if suffix == "json" and stem in RAW_SPLITS:
-        return place._replace(kind=COCO, split=stem, root=_root(parts, stem))
+        return Place(COCO, stem, stem, whole, _root(root, stem))
     if suffix.lower() in _PHOTO_SUFFIXES:
-        return place._replace(kind=PHOTO)
-    if suffix == "png" and split and wnid_of(stem):
-        return place._replace(kind=MASK)
-    if suffix == "json" and split and wnid_of(stem):
-        return place._replace(kind=SIZE)
+        return Place(PHOTO, split, stem, whole, root)
+    kind = {"png": MASK, "json": SIZE}.get(suffix)
+    if kind is not None and split and wnid_of(stem):
+        return Place(kind, split, stem, whole, root)
     return None
 
 
@@ -74,17 +73,23 @@ def stem_of(file_name: str) -> str:
     return file_name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
 
 
-def _split_of(parts: list[str]) -> tuple[str, bool]:
-    """Return the split that the innermost such folder names, and whether it is for wholes."""
+@lru_cache(_FOLDERS)
+def _folder(name: str) -> tuple[str, bool, str]:
+    """Return what a folder says: split, whether it is for wholes, and its name without ".zip".
+
+    The split is what the innermost folder says that names one.
+    """
+    parts = [part.removesuffix(".zip") for part in name.split("/")]
     for part in reversed(parts):
         split = part.removesuffix(WHOLE_SUFFIX)
         if split in RAW_SPLITS:
-            return split, split != part
-    return "", False
+            return split, split != part, "/".join(parts)
+    return "", False, "/".join(parts)
 
 
-def _root(parts: list[str], split: str) -> str:
+def _root(folder: str, split: str) -> str:
     """Return the folder of a COCO file's release."""
+    parts = folder.split("/")
     if parts and parts[-1].removesuffix(WHOLE_SUFFIX) == split:
         parts = parts[:-1]
     if parts and parts[-1] == _ANNOTATIONS:
