@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rawshelf import masks
+from rawshelf.encoded import EncodedImages
 from rawshelf.features import IMAGE_TYPE
 from rawshelf.images import JPEG, ImageProblem, probe
 from rawshelf.partimagenet.layout import stem_of
@@ -108,7 +109,7 @@ def derive_seg(rows: pa.Table) -> tuple[pa.Table, list[Quarantined]]:
     Returns:
         The rows that stay, with their masks as released, and those set aside.
     """
-    released = {name: _Encoded(rows[name]) for name in _MASKS}
+    released = {name: EncodedImages(rows[name]) for name in _MASKS}
 
     def check(row: Row) -> None:
         for name, background in _MASKS.items():
@@ -202,26 +203,6 @@ def _field(struct: pa.StructArray, name: str) -> pa.ListArray:
     return field_array
 
 
-class _Encoded:
-    """An image column's files as views of its bytes."""
-
-    def __init__(self, column: pa.ChunkedArray | pa.StructArray) -> None:
-        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-        self._rows = [(chunk.field("bytes"), chunk.is_valid().to_pylist()) for chunk in chunks]
-        lengths = [len(chunk) for chunk in chunks]
-        self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-    def view(self, row: int) -> memoryview | None:
-        """Return one file, or None where there is none."""
-        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
-        data, valid = self._rows[chunk]
-        place = row - int(self._starts[chunk])
-        if not valid[place]:
-            return None
-        # Arrow's buffers are signed to memoryview, and then none of them equals a JPEG's marker.
-        return memoryview(data[place].as_buffer()).cast("B")
-
-
 @dataclass
 class _Found:
     keep: list[int] = field(default_factory=list)
@@ -231,7 +212,7 @@ class _Found:
 
 def _derive(rows: pa.Table, check: Callable[[Row], None]) -> tuple[pa.Table, list[Quarantined]]:
     """Check each row's photograph, then what `check` says, and fill in the derived columns."""
-    encoded = _Encoded(rows["image"])
+    encoded = EncodedImages(rows["image"])
     found = _Found()
     for row in _rows(rows):
         data = encoded.view(row.number)
@@ -256,7 +237,7 @@ def _rows(rows: pa.Table) -> Iterator[Row]:
 
 def _filled(table: pa.Table, photos: Sequence[Photo]) -> pa.Table:
     if any(photo.changed is not None for photo in photos):
-        encoded = _Encoded(table["image"])
+        encoded = EncodedImages(table["image"])
         files = [
             encoded.view(row) if photo.changed is None else photo.changed
             for row, photo in enumerate(photos)
