@@ -4,8 +4,8 @@ A further competitor is one entry in a work's `competitors`; a further goal one 
 """
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench import checks, reading, seg_peers, sketch_peers, spair_peers
@@ -67,6 +67,29 @@ class Work:
     def goals_at(self, size: Size) -> tuple[Goal, ...]:
         """Return what to reach at a size."""
         return self.goals + (self.full_goals if size.full else self.small_goals)
+
+    def against(self, peers: Collection[str]) -> "Work":
+        """Return the work with some of its peers only, and the goals that these leave."""
+        ways = {each.ours for each in (*self.goals, *self.full_goals, *self.small_goals)}
+        kept = {self.competitors[0].name, *ways, *peers}
+        return replace(
+            self,
+            competitors=tuple(each for each in self.competitors if each.name in kept),
+            goals=_left(self.goals, kept),
+            full_goals=_left(self.full_goals, kept),
+            small_goals=_left(self.small_goals, kept),
+        )
+
+
+def _left(goals: Iterable[Goal], kept: Collection[str]) -> tuple[Goal, ...]:
+    """Return the goals, against those peers that take part; none that has lost all its peers."""
+    left = []
+    for goal in goals:
+        against = tuple(name for name in goal.against if name in kept)
+        if against or not goal.against:
+            otherwise = _left([goal.otherwise], kept) if goal.otherwise else ()
+            left.append(replace(goal, against=against, otherwise=next(iter(otherwise), None)))
+    return tuple(left)
 
 
 def _rawshelf(name: str, *options: str) -> Competitor:
