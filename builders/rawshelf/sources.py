@@ -147,9 +147,10 @@ class Source:
             SourceError: If the container is damaged or unsafe.
         """
         self.guard = Guard(self.url, self._limits)
-        if self.kind in (TAR, TAR_GZ):
-            yield from self._walk_tar(read)
-            return
+        yield from self._walk_tar(read) if self.kind in (TAR, TAR_GZ) else self._walk_listing(read)
+        self.guard.forget()
+
+    def _walk_listing(self, read: Wanted) -> Iterator[tuple[Member, memoryview | None]]:
         with BlobReader() as reader:
             for member in self._listing():
                 blob = member.blob
