@@ -114,6 +114,8 @@ def _shell(name: str, line: str) -> Competitor:
 
 
 _CAT = _shell("cat", 'cat "$1" > "$2"')
+# What hashing the input once takes by itself; a conversion hashes its output besides.
+_HASH = _shell("sha256sum", 'sha256sum "$1"')
 _BUILDERS = ("ArrowBasedBuilder", "GeneratorBasedBuilder")
 _TWO = tuple(f"{name}, 2 processes" for name in _BUILDERS)
 
@@ -126,6 +128,7 @@ def _sketch(kind: str, release: Callable[[Store, Size], Path], one: float, two: 
         (
             _rawshelf("imagenet_sketch", "--config", "default"),
             _CAT,
+            _HASH,
             _peer(_BUILDERS[0], sketch_peers.arrow_based),
             _peer(_TWO[0], sketch_peers.arrow_based, 2),
             _peer(_BUILDERS[1], sketch_peers.generator_based),
@@ -155,6 +158,7 @@ SPAIR = Work(
     (
         _rawshelf("spair71k", "--config", "images", "--config", "pairs"),
         _shell("gzip -dc", 'gzip -dc "$1" > /dev/null'),
+        _HASH,
         _peer(_SCRIPTS[0], spair_peers.streamed),
         _peer(_SCRIPTS[1], spair_peers.extracted),
     ),
@@ -193,6 +197,7 @@ PARTIMAGENET = Work(
     (
         _rawshelf("partimagenet", "--config", "seg", "--allow-missing", "100000"),
         _CAT,
+        _HASH,
         _peer("GeneratorBasedBuilder", seg_peers.generator_based),
         _peer("unzip, imagefolder (photographs only)", seg_peers.imagefolder, check=checks.unkeyed),
     ),
