@@ -7,6 +7,8 @@ from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from rawshelf.blobs import Spool
 from rawshelf.documents import Documents
 from rawshelf.errors import AnnotationError
@@ -51,14 +53,14 @@ class Raw:
     Attributes:
         images: Documents of ImageAnnotation.
         pairs: Documents of PairAnnotation, by the release's split name.
-        layouts: Lines of Layout files, by (large or small, split).
+        layouts: Lines of Layout files as Arrow strings, by (large or small, split).
         pictures: Photographs and masks, by folder and ``category/stem``.
         strays: Files at places that the release does not have.
     """
 
     images: Documents
     pairs: dict[str, Documents]
-    layouts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    layouts: dict[tuple[str, str], pa.Array] = field(default_factory=dict)
     pictures: dict[str, dict[str, Picture]] = field(default_factory=lambda: {PHOTOS: {}, MASKS: {}})
     strays: list[str] = field(default_factory=list)
     _image_texts: list[tuple[str, bytes]] = field(default_factory=list)
@@ -99,36 +101,26 @@ def read(job: Job) -> Raw:
 
 def _take(raw: Raw, name: str, member: Member, data: memoryview, spool: Spool | None) -> bool:
     """File one member by its place; tell whether the release has such a place."""
-    parts = name.split("/")
-    top, below = parts[0], parts[1:]
-    if top == "PairAnnotation" and _is_pair(below):
-        raw.pairs[below[0]].add(name, data)
-    elif top == "ImageAnnotation" and _is_image(below, ".json"):
+    top, *below = name.split("/")
+    if len(below) != _DEPTH:
+        return top in _NOT_CONVERTED
+    folder, file = below
+    if top == "PairAnnotation" and folder in raw.pairs and file.endswith(".json"):
+        raw.pairs[folder].add(name, data)
+    elif top == "ImageAnnotation" and file.endswith(".json"):
         raw.add_image(name, data)
-    elif top in SUFFIXES and _is_image(below, SUFFIXES[top]):
-        key = f"{below[0]}/{below[1].removesuffix(SUFFIXES[top])}"
+    elif top in SUFFIXES and file.endswith(SUFFIXES[top]):
+        key = f"{folder}/{file.removesuffix(SUFFIXES[top])}"
         raw.pictures[top][key] = _picture(top, member, data, spool)
-    elif top == "Layout" and _is_layout(below):
-        place = below[0], below[1].removesuffix(".txt")
+    elif top == "Layout" and folder in LAYOUTS and file in _LAYOUT_FILES:
+        place = folder, file.removesuffix(".txt")
         raw.layouts[place] = _layout(name, data, raw.images.archive)
     else:
         return top in _NOT_CONVERTED
     return True
 
 
-def _is_image(below: list[str], suffix: str) -> bool:
-    return len(below) == _DEPTH and below[1].endswith(suffix)
-
-
-def _is_pair(below: list[str]) -> bool:
-    return _is_image(below, ".json") and below[0] in RAW_SPLITS
-
-
-def _is_layout(below: list[str]) -> bool:
-    return len(below) == _DEPTH and below[0] in LAYOUTS and below[1] in _LAYOUT_FILES
-
-
-def _layout(name: str, data: memoryview, archive: str) -> list[str]:
+def _layout(name: str, data: memoryview, archive: str) -> pa.Array:
     """Return the lines of a layout, each once, with ":" before the category."""
     try:
         lines = [colon_name(line) for line in bytes(data).decode("ascii").splitlines()]
@@ -137,7 +129,7 @@ def _layout(name: str, data: memoryview, archive: str) -> list[str]:
     if len(set(lines)) != len(lines):
         repeated = Counter(lines).most_common(1)[0][0]
         raise _bad_layout(name, archive, f"{repeated} more than once", "each pair once")
-    return lines
+    return pa.array(lines, pa.string())
 
 
 def colon_name(name: str) -> str:
