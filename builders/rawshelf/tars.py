@@ -23,8 +23,8 @@ from rawshelf.errors import SourceError, TruncatedError
 from rawshelf.members import RAW, Blob, Guard, Member, read_errors
 
 BLOCK = 512
-# Of some dozen sizes the fastest: what is read stays in the processor's cache, and memory that is
-# freed is used again; larger buffers come from the system anew, page by page (0.4 s of 2 s).
+# What is read stays in the processor's cache, and what is freed is used again: larger buffers come
+# from the system anew, page by page (measured with 4 MB: the walk takes 1.3 times as long).
 CHUNK = 1 << 19
 _LARGEST_PIECE = 64 << 20  # bytes to read at once, or as many as are there already
 _SHORTEST_RUN = 8  # below that, numpy costs more than it saves
@@ -91,7 +91,7 @@ class TarStream:
     def members(self) -> Iterator[Entry]:
         """Yield each regular file and its bytes.
 
-        The view stays valid as long as it is referenced; it keeps up to 4 MB alive.
+        The view stays valid as long as it is referenced; it keeps its buffer alive, some 0.5 MB.
 
         Raises:
             SourceError: If the archive is damaged, cut short, or holds anything but regular

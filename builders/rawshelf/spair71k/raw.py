@@ -12,11 +12,13 @@ import pyarrow as pa
 from rawshelf.blobs import Spool
 from rawshelf.documents import Documents
 from rawshelf.errors import AnnotationError
+from rawshelf.features import image_columns
 from rawshelf.images import JPEG, PNG, ImageProblem, probe
 from rawshelf.members import Blob, Member
 from rawshelf.release import Job
 from rawshelf.sources import Wrapper
 from rawshelf.spair71k.annotations import IMAGE_SHAPE, PAIR_SHAPE, check_slots
+from rawshelf.spair71k.columns import CONFIGS
 from rawshelf.spair71k.release import ANCHORS, LAYOUTS, RELEASE
 
 RAW_SPLITS = tuple(split.raw for split in RELEASE.splits)
@@ -90,13 +92,18 @@ def read(job: Job) -> Raw:
     wrapper = Wrapper(ANCHORS, job.source)
     with ExitStack() as stack:
         spool = None
-        if job.source.sequential:
+        if job.source.sequential and _shows_pictures(job):
             spool = stack.enter_context(closing(Spool(os.path.join(job.folder, "spool"))))
         for member, data in job.source.walk(lambda _: True):
             name = wrapper.strip(member.name)
             if name is None or data is None or not _take(raw, name, member, data, spool):
                 raw.strays.append(name or member.name)
     return raw
+
+
+def _shows_pictures(job: Job) -> bool:
+    """Tell whether any wanted config has pictures in its rows."""
+    return any(image_columns(item.columns) for item in CONFIGS if item.name in job.configs)
 
 
 def _take(raw: Raw, name: str, member: Member, data: memoryview, spool: Spool | None) -> bool:
