@@ -78,7 +78,9 @@ class TarStream:
         """
         self.guard = guard
         self._container = None if gzip else container
-        self._file = _inflating(file) if gzip else file
+        self._file = file
+        if gzip:
+            self._file = igzip_threaded.open(file, "rb", threads=1, block_size=CHUNK)
         self._buffer = b""
         self._position = 0  # of the next unread byte within the buffer
         self._base = 0  # of the buffer's first byte within the stream
@@ -337,12 +339,6 @@ class TarStream:
     def close(self) -> None:
         """Stop the inflating thread."""
         self._file.close()
-
-
-def _inflating(file: IO[bytes]) -> IO[bytes]:
-    """Open a gzip file that is inflated in a thread."""
-    inflating: IO[bytes] = igzip_threaded.open(file, "rb", threads=1, block_size=CHUNK)
-    return inflating
 
 
 def has_checksum(raw: bytes) -> bool:
