@@ -137,3 +137,18 @@ def test_spool_takes_members(tmp_path: Path) -> None:
     spool.close()
     with BlobReader() as reader:
         assert list(FILES.values()) == [bytes(reader.read(blob, "n")) for blob in blobs]
+
+
+def test_a_spool_that_lost_bytes_is_told(tmp_path: Path) -> None:
+    """A disk that does not keep what a spool was given is named, and no bytes are handed out."""
+    path = tmp_path / "spool"
+    spool = Spool(str(path))
+    first, second = spool.add(memoryview(b"first")), spool.add(memoryview(b"second"))
+    spool.close()
+    path.write_bytes(b"first" + bytes(6))
+
+    with BlobReader() as reader:
+        assert bytes(reader.read(first, "first.jpg")) == b"first"
+        with pytest.raises(SourceError, match="A disk lost bytes") as caught:
+            reader.read(second, "second.jpg")
+    assert (caught.value.member, caught.value.field) == ("second.jpg", "CRC-32")

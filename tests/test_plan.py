@@ -26,6 +26,17 @@ def test_tasks_are_small_and_can_be_pickled(miniature_tar: Path, tmp_path: Path)
     assert max(len(pickle.dumps(task)) for task in tasks) < 1_000
 
 
+def test_photographs_are_kept_only_where_they_are_shown(
+    miniature_tar: Path, tmp_path: Path
+) -> None:
+    """Pairs show no pixels: the photographs of a compressed tar are not written for them."""
+    tasks_of(miniature_tar, tmp_path / "pairs", "pairs")
+    tasks_of(miniature_tar, tmp_path / "both", "pairs", "images")
+
+    assert not (tmp_path / "pairs" / "spool").exists()
+    assert (tmp_path / "both" / "spool").stat().st_size
+
+
 def test_planned_tables_hold_indices_in_place_of_images(
     miniature_tar: Path, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ _USUAL_HEADER = 512  # of a zip member, with name and extra fields; if longer, i
 # A link or a fifo that has taken a file's place since the listing is not followed or waited for.
 _PLAIN_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _REMEDY_CHANGED = "Leave the release unchanged while it is read, and run the command again."
+_REMEDY_SPOOL = "A disk lost bytes of a temporary file: check it, and run the command again."
 _REMEDY_DAMAGED = "Fetch the release again: these bytes are not what was packed."
 
 BLOBS = pa.schema(
@@ -90,7 +91,7 @@ class BlobReader:
 
         Raises:
             SourceError: If the container cannot be read or has changed, or size or CRC differ
-                from what it states.
+                from what the blob states.
         """
         with reading(blob.container, name):
             if blob.method == WHOLE:
@@ -98,8 +99,11 @@ class BlobReader:
             elif blob.method == RAW:
                 data = self._range(blob, blob.offset, blob.size)
             else:
-                return self._zip_member(blob, name)
-        return self._checked_size(data, blob, name)
+                data = self._zip_member(blob, name)
+        self._check_size(data, blob, name)
+        if blob.crc >= 0:
+            self._check_crc(data, blob, name)
+        return data
 
     def _zip_member(self, blob: Blob, name: str) -> memoryview:
         window = self._range(blob, blob.offset, blob.packed + _USUAL_HEADER)
@@ -108,8 +112,9 @@ class BlobReader:
             window = self._range(blob, blob.offset, blob.packed + length)
         check_header(window[:length], name, blob)
         packed = window[length : length + blob.packed]
-        data = _inflate(packed, blob, name) if blob.method == DEFLATED else packed
-        self._checked_size(data, blob, name)
+        return _inflate(packed, blob, name) if blob.method == DEFLATED else packed
+
+    def _check_crc(self, data: memoryview, blob: Blob, name: str) -> None:
         found = isal_zlib.crc32(data)
         if found != blob.crc:
             raise Guard(blob.container).refuse(
@@ -118,11 +123,10 @@ class BlobReader:
                 field="CRC-32",
                 found=f"{found:08x}",
                 expected=f"{blob.crc:08x}",
-                remedy=_REMEDY_DAMAGED,
+                remedy=_REMEDY_SPOOL if blob.method == RAW else _REMEDY_DAMAGED,
             )
-        return data
 
-    def _checked_size(self, data: memoryview, blob: Blob, name: str) -> memoryview:
+    def _check_size(self, data: memoryview, blob: Blob, name: str) -> None:
         if len(data) != blob.size:
             raise SourceError(
                 "A member has another size than the container stated.",
@@ -133,7 +137,6 @@ class BlobReader:
                 expected=blob.size,
                 remedy=_REMEDY_CHANGED,
             )
-        return data
 
     def _whole(self, blob: Blob) -> memoryview:
         if "://" in blob.container:
@@ -196,7 +199,9 @@ class Spool:
     """One temporary file that takes the members of a compressed tar as they pass.
 
     A compressed tar has no random access, while shards need their images in row order. The
-    spool is an append-only file of image bytes; it is never a tree of files.
+    spool is an append-only file of image bytes; it is never a tree of files. It goes with the
+    plan, so it is not flushed to the disk, which would cost as much as the output; a CRC tells
+    whoever reads a blob that the bytes are what was added.
     """
 
     def __init__(self, path: str) -> None:
@@ -212,7 +217,7 @@ class Spool:
     def add(self, data: memoryview) -> Blob:
         """Append bytes and return where they lie."""
         self._file.write(data)
-        blob = Blob(self.path, self._end, len(data), len(data), RAW, -1)
+        blob = Blob(self.path, self._end, len(data), len(data), RAW, isal_zlib.crc32(data))
         self._end += len(data)
         return blob
 
@@ -221,7 +226,5 @@ class Spool:
         self._file.flush()
 
     def close(self) -> None:
-        """Flush to the file, so that readers see all of it."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Write what is left, so that readers see all of it."""
         self._file.close()

@@ -60,7 +60,8 @@ class Blob(NamedTuple):
         packed: Length within the container, in bytes.
         method: ``WHOLE`` (the container is the member), ``RAW`` (a plain range of it), ``STORED``
             or ``DEFLATED`` (zip member).
-        crc: CRC-32 that the container states for the member, or -1 where it states none.
+        crc: CRC-32 that the container (for a spool: who filled it) states for the member, or -1
+            where it states none.
     """
 
     container: str

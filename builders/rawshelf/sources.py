@@ -286,17 +286,17 @@ class Wrapper:
         Raises:
             SourceError: If two members need different wrappers.
         """
-        first, _, rest = name.partition("/")
-        if first in self._anchors:
-            return self._settle("", name, name)
-        if rest.partition("/")[0] in self._anchors:
-            return self._settle(first, rest, name)
-        return None
+        wrapper, _, stripped = name.partition("/")
+        if wrapper in self._anchors:
+            wrapper, stripped = "", name
+        elif stripped.partition("/")[0] not in self._anchors:
+            return None
+        if self.name != wrapper:
+            self._settle(wrapper, name)
+        return stripped
 
-    def _settle(self, wrapper: str, stripped: str, name: str) -> str:
-        if self.name is None:
-            self.name = wrapper
-        elif self.name != wrapper:
+    def _settle(self, wrapper: str, name: str) -> None:
+        if self.name is not None:
             raise SourceError(
                 "The container holds the release twice.",
                 archive=self._source.url,
@@ -305,4 +305,4 @@ class Wrapper:
                 expected=f"all files below {self.name or '(top)'!r}",
                 remedy="Keep one copy of the release in the folder or archive.",
             )
-        return stripped
+        self.name = wrapper

@@ -224,7 +224,7 @@ def _spooled(blob: Blob, name: str, spool: Spool, guard: Guard) -> Blob:
             first = kept if first is None else first
     if (size, crc) != (blob.size, blob.crc) or first is None:
         raise _damaged(guard, name, f"{size} bytes, CRC-32 {crc:08x}", blob)
-    return first._replace(size=size, packed=size)
+    return first._replace(size=size, packed=size, crc=crc)
 
 
 def _inflated(packed: Window, guard: Guard, name: str) -> Iterator[bytes]:

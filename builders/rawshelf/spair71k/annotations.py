@@ -85,6 +85,10 @@ class Checker:
     archive: str
     members: pa.ChunkedArray
 
+    def only(self, rows: pa.Array) -> Checker:
+        """Return a checker of some of the rows, told by a boolean per row."""
+        return Checker(self.archive, self.members.filter(rows))
+
     def require(self, good: Any, field: str, found: Any, expected: str) -> None:
         """Raise unless every row is good.
 
@@ -224,9 +228,10 @@ def image_arrays(table: pa.Table, checker: Checker) -> ImageArrays:
     points = np.zeros((len(table), KEYPOINT_SLOTS, 2), np.int32)
     for slot in range(KEYPOINT_SLOTS):
         values = slots.field(slot)
-        present[:, slot] = _flags(values.is_valid())
-        filled = pc.fill_null(values, pa.scalar([0, 0], _INTS))
-        points[:, slot] = checker.fixed(filled, 2, f"kps/{slot}")
+        shown = values.is_valid()
+        present[:, slot] = _flags(shown)
+        found = checker.only(shown).fixed(values.filter(shown), 2, f"kps/{slot}")
+        points[present[:, slot], slot] = found
     return ImageArrays(
         table=table,
         category=checker.codes(whole(table, "category"), columns.CATEGORY, "category"),

@@ -23,7 +23,7 @@ from rawshelf.spair71k.annotations import (
     Ints,
     PairArrays,
 )
-from rawshelf.spair71k.release import AZIMUTH_BINS, POSES
+from rawshelf.spair71k.release import AZIMUTH_BINS, KEYPOINT_SLOTS, POSES
 
 _VIEW_EDGES = (1, 3)  # distances up to 1 easy, up to 3 medium
 _SCALE_EDGES = (2, 4)  # ratios below 2 easy, below 4 medium
@@ -132,21 +132,20 @@ def _keypoint_differences(
     pair_of = np.repeat(np.arange(len(members)), np.diff(pairs.offsets))
     listed = np.zeros_like(common)
     listed[pair_of, pairs.ids] = True
-    for row in np.flatnonzero((listed != common).any(axis=1)):
+    for row in np.unique(np.flatnonzero(listed != common) // KEYPOINT_SLOTS):
         yield Difference(
             members[row].as_py(), "kps_ids", _show_ids(listed[row]), _show_ids(common[row])
         )
     for side, name in enumerate(SIDES):
-        at = rows[side][pair_of]
-        expected = np.stack([images.x[at, pairs.ids], images.y[at, pairs.ids]], axis=1)
-        known = images.present[at, pairs.ids]
-        wrong = known & (pairs.points[side] != expected).any(axis=1)
-        for item in np.flatnonzero(wrong):
+        found, slots = pairs.points[side], rows[side][pair_of] * KEYPOINT_SLOTS + pairs.ids
+        x, y = (np.take(values, slots) for values in (images.x, images.y))
+        wrong = (found[:, 0] != x) | (found[:, 1] != y)
+        for item in np.flatnonzero(wrong & np.take(images.present, slots)):
             yield Difference(
                 members[pair_of[item]].as_py(),
                 f"{name}_kps of keypoint {pairs.ids[item]}",
-                str(pairs.points[side][item].tolist()),
-                str(expected[item].tolist()),
+                str(found[item].tolist()),
+                str([int(x[item]), int(y[item])]),
             )
 
 

@@ -7,14 +7,18 @@ from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from rawshelf.blobs import Spool
 from rawshelf.documents import Documents
 from rawshelf.errors import AnnotationError
+from rawshelf.features import image_columns
 from rawshelf.images import JPEG, PNG, ImageProblem, probe
 from rawshelf.members import Blob, Member
 from rawshelf.release import Job
 from rawshelf.sources import Wrapper
 from rawshelf.spair71k.annotations import IMAGE_SHAPE, PAIR_SHAPE, check_slots
+from rawshelf.spair71k.columns import CONFIGS
 from rawshelf.spair71k.release import ANCHORS, LAYOUTS, RELEASE
 
 RAW_SPLITS = tuple(split.raw for split in RELEASE.splits)
@@ -51,14 +55,14 @@ class Raw:
     Attributes:
         images: Documents of ImageAnnotation.
         pairs: Documents of PairAnnotation, by the release's split name.
-        layouts: Lines of Layout files, by (large or small, split).
+        layouts: Lines of Layout files as Arrow strings, by (large or small, split).
         pictures: Photographs and masks, by folder and ``category/stem``.
         strays: Files at places that the release does not have.
     """
 
     images: Documents
     pairs: dict[str, Documents]
-    layouts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    layouts: dict[tuple[str, str], pa.Array] = field(default_factory=dict)
     pictures: dict[str, dict[str, Picture]] = field(default_factory=lambda: {PHOTOS: {}, MASKS: {}})
     strays: list[str] = field(default_factory=list)
     _image_texts: list[tuple[str, bytes]] = field(default_factory=list)
@@ -88,7 +92,7 @@ def read(job: Job) -> Raw:
     wrapper = Wrapper(ANCHORS, job.source)
     with ExitStack() as stack:
         spool = None
-        if job.source.sequential:
+        if job.source.sequential and _shows_pictures(job):
             spool = stack.enter_context(closing(Spool(os.path.join(job.folder, "spool"))))
         for member, data in job.source.walk(lambda _: True):
             name = wrapper.strip(member.name)
@@ -97,38 +101,33 @@ def read(job: Job) -> Raw:
     return raw
 
 
+def _shows_pictures(job: Job) -> bool:
+    """Tell whether any wanted config has pictures in its rows."""
+    return any(image_columns(item.columns) for item in CONFIGS if item.name in job.configs)
+
+
 def _take(raw: Raw, name: str, member: Member, data: memoryview, spool: Spool | None) -> bool:
     """File one member by its place; tell whether the release has such a place."""
-    parts = name.split("/")
-    top, below = parts[0], parts[1:]
-    if top == "PairAnnotation" and _is_pair(below):
-        raw.pairs[below[0]].add(name, data)
-    elif top == "ImageAnnotation" and _is_image(below, ".json"):
+    top, *below = name.split("/")
+    if len(below) != _DEPTH:
+        return top in _NOT_CONVERTED
+    folder, file = below
+    if top == "PairAnnotation" and folder in raw.pairs and file.endswith(".json"):
+        raw.pairs[folder].add(name, data)
+    elif top == "ImageAnnotation" and file.endswith(".json"):
         raw.add_image(name, data)
-    elif top in SUFFIXES and _is_image(below, SUFFIXES[top]):
-        key = f"{below[0]}/{below[1].removesuffix(SUFFIXES[top])}"
+    elif top in SUFFIXES and file.endswith(SUFFIXES[top]):
+        key = f"{folder}/{file.removesuffix(SUFFIXES[top])}"
         raw.pictures[top][key] = _picture(top, member, data, spool)
-    elif top == "Layout" and _is_layout(below):
-        place = below[0], below[1].removesuffix(".txt")
+    elif top == "Layout" and folder in LAYOUTS and file in _LAYOUT_FILES:
+        place = folder, file.removesuffix(".txt")
         raw.layouts[place] = _layout(name, data, raw.images.archive)
     else:
         return top in _NOT_CONVERTED
     return True
 
 
-def _is_image(below: list[str], suffix: str) -> bool:
-    return len(below) == _DEPTH and below[1].endswith(suffix)
-
-
-def _is_pair(below: list[str]) -> bool:
-    return _is_image(below, ".json") and below[0] in RAW_SPLITS
-
-
-def _is_layout(below: list[str]) -> bool:
-    return len(below) == _DEPTH and below[0] in LAYOUTS and below[1] in _LAYOUT_FILES
-
-
-def _layout(name: str, data: memoryview, archive: str) -> list[str]:
+def _layout(name: str, data: memoryview, archive: str) -> pa.Array:
     """Return the lines of a layout, each once, with ":" before the category."""
     try:
         lines = [colon_name(line) for line in bytes(data).decode("ascii").splitlines()]
@@ -137,7 +136,7 @@ def _layout(name: str, data: memoryview, archive: str) -> list[str]:
     if len(set(lines)) != len(lines):
         repeated = Counter(lines).most_common(1)[0][0]
         raise _bad_layout(name, archive, f"{repeated} more than once", "each pair once")
-    return lines
+    return pa.array(lines, pa.string())
 
 
 def colon_name(name: str) -> str:
