@@ -77,6 +77,8 @@ class Place:
             "HF_HUB_OFFLINE": "1",
             "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
             "TMPDIR": str(cache),
+            # Modules are compiled once, as an installation does, and not at each start.
+            "PYTHONDONTWRITEBYTECODE": "",
             # Where torch is installed, `datasets` would import it for nothing.
             "USE_TORCH": "0",
             # The checkout goes first, so that it is this rawshelf that is measured.
