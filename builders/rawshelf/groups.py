@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
+from math import log2
 from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
@@ -81,6 +82,7 @@ class GroupReader:
 
     def _forget(self) -> None:
         self._footers: dict[str, pq.FileMetaData] = {}
+        self._mapped: tuple[str, pq.ParquetFile] | None = None
         self._handles: dict[str, IO[bytes]] = {}
         self._window = Window()
 
@@ -127,12 +129,18 @@ class GroupReader:
     def _open(self, piece: Piece, group: int) -> pq.ParquetFile:
         footer = self._footer(piece)
         if self._published.filesystem is None:
-            path = self._published.path(piece.path)
-            return pq.ParquetFile(path, metadata=footer, memory_map=True, pre_buffer=False)
+            return self._map(self._published.path(piece.path), footer)
         wanted = spans(self._chunks(footer, group), self._window.size)
         file = RangeFile(self._handle(piece), piece.size, wanted, self._window)
         # pyarrow's own read-ahead takes whole row groups, in threads that outlive a dropped reader.
         return pq.ParquetFile(file, metadata=footer, buffer_size=_BUFFER, pre_buffer=False)
+
+    def _map(self, path: str, footer: pq.FileMetaData) -> pq.ParquetFile:
+        """Map a file once for its row groups, of one file at a time."""
+        if self._mapped is None or self._mapped[0] != path:
+            file = pq.ParquetFile(path, metadata=footer, memory_map=True, pre_buffer=False)
+            self._mapped = path, file
+        return self._mapped[1]
 
     def _chunks(self, footer: pq.FileMetaData, group: int) -> list[Span]:
         """Return the byte ranges of the wanted columns in a row group."""
@@ -148,7 +156,10 @@ class GroupReader:
     def _batch_rows(self, footer: pq.FileMetaData, group: int) -> int:
         rows: int = footer.row_group(group).num_rows
         size = sum(stop - start for start, stop in self._chunks(footer, group))
-        return max(1, min(rows, rows * _BATCH_BYTES // max(size, 1)))
+        wanted = max(1, rows * _BATCH_BYTES // max(size, 1))
+        # A power of two ends with a page of images, see `rawshelf.parquet` (measured: 1.25 times as
+        # fast as to end within one).
+        return min(rows, 1 << round(log2(wanted)))
 
     def _footer(self, piece: Piece) -> pq.FileMetaData:
         if piece.path not in self._footers:
