@@ -62,7 +62,8 @@ def pieces(files: Sequence[ShardRecord]) -> list[Piece]:
 class GroupReader:
     """Reads pieces of one conversion as Arrow tables.
 
-    It can be pickled; what it has opened stays behind.
+    It can be pickled; what it has opened stays behind. Several threads may each read a piece:
+    `datasets` 5 shuffles so. What one of them has open, no other uses.
     """
 
     def __init__(
@@ -82,8 +83,7 @@ class GroupReader:
 
     def _forget(self) -> None:
         self._footers: dict[str, pq.FileMetaData] = {}
-        self._mapped: tuple[str, pq.ParquetFile] | None = None
-        self._handles: dict[str, IO[bytes]] = {}
+        self._idle: dict[str, Any] = {}
         self._window = Window()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -121,26 +121,41 @@ class GroupReader:
             yield pa.Table.from_batches([batch])
 
     def _batches(self, piece: Piece) -> Iterator[pa.RecordBatch]:
-        for group in piece.groups:
-            file = self._open(piece, group)
-            rows = self._rows or self._batch_rows(file.metadata, group)
-            yield from file.iter_batches(rows, [group], columns=self._columns, use_threads=False)
-
-    def _open(self, piece: Piece, group: int) -> pq.ParquetFile:
         footer = self._footer(piece)
-        if self._published.filesystem is None:
-            return self._map(self._published.path(piece.path), footer)
+        for group in piece.groups:
+            source = self._take(piece)
+            file = source if self._local else self._remote(source, piece, group)
+            rows = self._rows or self._batch_rows(footer, group)
+            yield from file.iter_batches(rows, [group], columns=self._columns, use_threads=False)
+            self._give_back(piece, source)
+
+    @property
+    def _local(self) -> bool:
+        return self._published.filesystem is None
+
+    def _take(self, piece: Piece) -> Any:
+        """Return a mapped Parquet file, or the handle of a remote one, for this thread alone."""
+        return self._idle.pop(piece.path, None) or self._open(piece)
+
+    def _give_back(self, piece: Piece, source: Any) -> None:
+        if self._local:
+            self._idle.clear()  # or all that was ever read would stay mapped
+        self._idle[piece.path] = source
+
+    def _open(self, piece: Piece) -> Any:
+        path = self._published.path(piece.path)
+        if self._local:
+            footer = self._footer(piece)
+            return pq.ParquetFile(path, metadata=footer, memory_map=True, pre_buffer=False)
+        # What is fetched is decided here: the caches of fsspec fetch 5 MB for a single byte.
+        return self._published.filesystem.open(path, "rb", cache_type="none", size=piece.size)
+
+    def _remote(self, handle: IO[bytes], piece: Piece, group: int) -> pq.ParquetFile:
+        footer = self._footer(piece)
         wanted = spans(self._chunks(footer, group), self._window.size)
-        file = RangeFile(self._handle(piece), piece.size, wanted, self._window)
+        file = RangeFile(handle, piece.size, wanted, self._window)
         # pyarrow's own read-ahead takes whole row groups, in threads that outlive a dropped reader.
         return pq.ParquetFile(file, metadata=footer, buffer_size=_BUFFER, pre_buffer=False)
-
-    def _map(self, path: str, footer: pq.FileMetaData) -> pq.ParquetFile:
-        """Map a file once for its row groups, of one file at a time."""
-        if self._mapped is None or self._mapped[0] != path:
-            file = pq.ParquetFile(path, metadata=footer, memory_map=True, pre_buffer=False)
-            self._mapped = path, file
-        return self._mapped[1]
 
     def _chunks(self, footer: pq.FileMetaData, group: int) -> list[Span]:
         """Return the byte ranges of the wanted columns in a row group."""
@@ -167,25 +182,17 @@ class GroupReader:
         return self._footers[piece.path]
 
     def _read_footer(self, piece: Piece) -> pq.FileMetaData:
-        if self._published.filesystem is None:
+        if self._local:
             path = self._published.path(piece.path)
             _check_size(os.path.getsize(path), piece)
             return pq.read_metadata(path)
-        handle = self._handle(piece)
+        handle = self._take(piece)
         tail = _last(handle, piece, min(piece.size, _FOOTER_GUESS))
         length = int.from_bytes(tail[-_FOOTER_TAIL:][:4], "little") + _FOOTER_TAIL
         if len(tail) < length <= piece.size:
             tail = _last(handle, piece, length)
+        self._give_back(piece, handle)
         return pq.read_metadata(io.BytesIO(tail))
-
-    def _handle(self, piece: Piece) -> IO[bytes]:
-        if piece.path not in self._handles:
-            path = self._published.path(piece.path)
-            # What is fetched is decided here: the caches of fsspec fetch 5 MB for a single byte.
-            self._handles[piece.path] = self._published.filesystem.open(
-                path, "rb", cache_type="none", size=piece.size
-            )
-        return self._handles[piece.path]
 
 
 def _last(handle: IO[bytes], piece: Piece, length: int) -> bytes:
