@@ -135,7 +135,8 @@ def stream(
     Returns:
         An `IterableDataset`, or an `IterableDatasetDict` of all splits. Its shards are row
         groups if those are even, else files. Images are decoded when a row is taken, as
-        `datasets` does.
+        `datasets` does; cast them to ``datasets.Image(decode=False)`` for their bytes, several
+        times as fast as `datasets` gives them.
 
     Raises:
         UsageError: If there is no such conversion, revision, config, split or column.
