@@ -55,6 +55,20 @@ def test_every_work_is_in_the_results(work: Any, results: tuple[dict[str, Any], 
         assert f"| {each.name} " in text
 
 
+def test_fewer_peers_leave_the_goals_that_they_decide() -> None:
+    """Those against a peer that stays, and those against none."""
+    [sketch] = [work for work in WORKS if work.name == "sketch-deflated"]
+    [first] = [work for work in WORKS if work.name == "first-row"]
+    fewer = sketch.against(["cat", "ArrowBasedBuilder"])
+    alone = first.against([])
+
+    assert ["rawshelf", "cat", "ArrowBasedBuilder"] == [each.name for each in fewer.competitors]
+    assert [("ArrowBasedBuilder",), (), ("cat",)] == [
+        goal.against for goal in fewer.goals_at(Size(full=True))
+    ]
+    assert [("40 ms", None)] == [(goal.text, goal.otherwise) for goal in alone.goals]
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "verdict"),
     [

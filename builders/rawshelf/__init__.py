@@ -5,7 +5,7 @@
 ('spair71k', 'imagenet_sketch', 'partimagenet')
 
 After ``import rawshelf``, ``datasets.load_dataset("rawshelf_spair71k", ...)`` reads the raw
-release. The import itself is light: `datasets` is not imported before it is needed.
+release. The import itself is light: neither `datasets` nor pyarrow is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from rawshelf.catalog import names
-
 if TYPE_CHECKING:
+    from rawshelf.catalog import names
     from rawshelf.errors import RawshelfError
     from rawshelf.keypoints import points
     from rawshelf.loading import load
@@ -47,6 +46,7 @@ _HOMES = {
     "decoded_size": "rawshelf.pixels",
     "join": "rawshelf.views",
     "load": "rawshelf.loading",
+    "names": "rawshelf.catalog",
     "points": "rawshelf.keypoints",
     "stream": "rawshelf.streaming",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from importlib import import_module
@@ -11,6 +10,7 @@ from types import FrameType
 import click
 
 from rawshelf import errors
+from rawshelf.startup import prepare
 
 _INTERRUPTED, _TERMINATED = 130, 143
 _EXIT_CODES = "\b\n" + "\n".join(
@@ -62,8 +62,7 @@ class _Terminated(SystemExit):
 def main() -> None:
     """Run the command line; errors become messages and exit codes."""
     signal.signal(signal.SIGTERM, _terminate)
-    # A spawned worker would import an `array.py` of the working folder in place of Python's own.
-    os.environ["PYTHONSAFEPATH"] = "1"
+    prepare()
     try:
         status = cli.main(standalone_mode=False)
     except errors.RawshelfError as error:

@@ -32,9 +32,12 @@ from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
+import pyarrow as pa
+
 from rawshelf.code import code_fingerprint
 from rawshelf.errors import WorkerError
 from rawshelf.memory import settle
+from rawshelf.startup import leave_pandas_out
 
 Result = TypeVar("Result")
 Call = Callable[[], Result]
@@ -379,6 +382,7 @@ def _start_worker() -> None:
     A pool's worker that lost its parent would wait for its next task for ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_pandas_out(pa)
     settle()
     threading.Thread(target=_die_with_parent, daemon=True).start()
 

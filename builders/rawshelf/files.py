@@ -7,8 +7,18 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 TEMPORARY = ".part"
+# To be hashed at a time: as long as hashing a piece takes, other threads can run.
+_PIECE = 1 << 20
+
+
+class Readable(Protocol):
+    """An open file."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read into a buffer; return how many bytes came, 0 at the end."""
 
 
 @contextmanager
@@ -47,6 +57,17 @@ def flush(path: str) -> None:
 
 def file_sha256(path: str) -> tuple[str, int]:
     """Return a file's sha256 (hex) and its size."""
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return digest, file.tell()
+    with open(path, "rb", buffering=0) as file:
+        return stream_sha256(file)
+
+
+def stream_sha256(file: Readable) -> tuple[str, int]:
+    """Return the sha256 (hex) of what is left of an open file, and its size."""
+    digest = hashlib.sha256()
+    size = 0
+    # One for all pieces: the system would have to clear the pages of a new one each time.
+    piece = memoryview(bytearray(_PIECE))
+    while count := file.readinto(piece):
+        digest.update(piece[:count])
+        size += count
+    return digest.hexdigest(), size

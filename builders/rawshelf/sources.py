@@ -19,6 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from rawshelf.blobs import BlobReader
 from rawshelf.errors import SourceError
+from rawshelf.files import Readable, stream_sha256
 from rawshelf.folders import list_folder, list_remote
 from rawshelf.members import Guard, Limits, Member, reading
 from rawshelf.tars import BLOCK, TarStream, has_checksum
@@ -38,7 +39,6 @@ _STATE_KEYS = re.compile(
     r"|generation|versionid|blob_id|oid|sha256",
     re.IGNORECASE,
 )
-_READ = 1 << 22
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EXPECTED = "a folder, tar, tar.gz or zip"
 _REMEDY_HTML = (
@@ -147,9 +147,10 @@ class Source:
             SourceError: If the container is damaged or unsafe.
         """
         self.guard = Guard(self.url, self._limits)
-        if self.kind in (TAR, TAR_GZ):
-            yield from self._walk_tar(read)
-            return
+        yield from self._walk_tar(read) if self.kind in (TAR, TAR_GZ) else self._walk_listing(read)
+        self.guard.forget()
+
+    def _walk_listing(self, read: Wanted) -> Iterator[tuple[Member, memoryview | None]]:
         with BlobReader() as reader:
             for member in self._listing():
                 blob = member.blob
@@ -223,7 +224,7 @@ class Source:
         """
         if self.kind != FOLDER:
             with reading(self.url), self._open() as file:
-                digest, size = _sha256(file)
+                digest, size = stream_sha256(cast("Readable", file))
             return {"kind": self.kind, "bytes": size, "sha256": digest}
         files = sorted(self._hashed_members())
         lines = "".join(f"{name}\0{size}\0{content}\0" for name, size, content in files)
@@ -259,15 +260,6 @@ def _describe(head: bytes) -> str:
 
 def _is_web_page(head: bytes) -> bool:
     return head.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"<")
-
-
-def _sha256(file: IO[bytes]) -> tuple[str, int]:
-    digest = hashlib.sha256()
-    size = 0
-    while chunk := file.read(_READ):
-        digest.update(chunk)
-        size += len(chunk)
-    return digest.hexdigest(), size
 
 
 class Wrapper:

@@ -4,8 +4,8 @@ A further competitor is one entry in a work's `competitors`; a further goal one 
 """
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench import checks, reading, seg_peers, sketch_peers, spair_peers
@@ -68,6 +68,29 @@ class Work:
         """Return what to reach at a size."""
         return self.goals + (self.full_goals if size.full else self.small_goals)
 
+    def against(self, peers: Collection[str]) -> "Work":
+        """Return the work with some of its peers only, and the goals that these leave."""
+        ways = {each.ours for each in (*self.goals, *self.full_goals, *self.small_goals)}
+        kept = {self.competitors[0].name, *ways, *peers}
+        return replace(
+            self,
+            competitors=tuple(each for each in self.competitors if each.name in kept),
+            goals=_left(self.goals, kept),
+            full_goals=_left(self.full_goals, kept),
+            small_goals=_left(self.small_goals, kept),
+        )
+
+
+def _left(goals: Iterable[Goal], kept: Collection[str]) -> tuple[Goal, ...]:
+    """Return the goals, against those peers that take part; none that has lost all its peers."""
+    left = []
+    for goal in goals:
+        against = tuple(name for name in goal.against if name in kept)
+        if against or not goal.against:
+            otherwise = _left([goal.otherwise], kept) if goal.otherwise else ()
+            left.append(replace(goal, against=against, otherwise=next(iter(otherwise), None)))
+    return tuple(left)
+
 
 def _rawshelf(name: str, *options: str) -> Competitor:
     command = [sys.executable, "-m", "rawshelf", "convert", name]
@@ -91,6 +114,8 @@ def _shell(name: str, line: str) -> Competitor:
 
 
 _CAT = _shell("cat", 'cat "$1" > "$2"')
+# What hashing the input once takes by itself; a conversion hashes its output besides.
+_HASH = _shell("sha256sum", 'sha256sum "$1"')
 _BUILDERS = ("ArrowBasedBuilder", "GeneratorBasedBuilder")
 _TWO = tuple(f"{name}, 2 processes" for name in _BUILDERS)
 
@@ -103,6 +128,7 @@ def _sketch(kind: str, release: Callable[[Store, Size], Path], one: float, two: 
         (
             _rawshelf("imagenet_sketch", "--config", "default"),
             _CAT,
+            _HASH,
             _peer(_BUILDERS[0], sketch_peers.arrow_based),
             _peer(_TWO[0], sketch_peers.arrow_based, 2),
             _peer(_BUILDERS[1], sketch_peers.generator_based),
@@ -132,6 +158,7 @@ SPAIR = Work(
     (
         _rawshelf("spair71k", "--config", "images", "--config", "pairs"),
         _shell("gzip -dc", 'gzip -dc "$1" > /dev/null'),
+        _HASH,
         _peer(_SCRIPTS[0], spair_peers.streamed),
         _peer(_SCRIPTS[1], spair_peers.extracted),
     ),
@@ -170,6 +197,7 @@ PARTIMAGENET = Work(
     (
         _rawshelf("partimagenet", "--config", "seg", "--allow-missing", "100000"),
         _CAT,
+        _HASH,
         _peer("GeneratorBasedBuilder", seg_peers.generator_based),
         _peer("unzip, imagefolder (photographs only)", seg_peers.imagefolder, check=checks.unkeyed),
     ),
