@@ -32,6 +32,7 @@ COLUMNS = {
     "large_list": pa.array([["a"], [], None, [None, "b"], ["c"]], pa.large_list(pa.string())),
     "nested": pa.array([[[1], []], [], None, [None], [[2, 3]]]),
     "fixed": pa.array([[1, 2], None, [3, 4], [5, None], [6, 7]], pa.list_(pa.int32(), 2)),
+    "empty": pa.array([[], None, [], [], []], pa.list_(pa.int32(), 0)),
     "boxes": pa.array([[[1, 2]], [], None, [[3, 4], [5, 6]], []], pa.list_(pa.list_(pa.int8(), 2))),
     "struct": pa.array(POINTS, STRUCT),
     "structs": pa.array([[POINTS[0]], [], None, POINTS, []], pa.list_(STRUCT)),

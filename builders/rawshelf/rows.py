@@ -7,12 +7,12 @@ record batch is looked at once, and then read in its own buffers: they stay mapp
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
+from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,18 +20,23 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 Get = Callable[[int], Any]
+_Fields = list[tuple[str, Callable[[Any, int], Any], Any]]  # a name and its `Reader`
+_Cut = tuple[Sequence[int], memoryview]  # where pieces begin, and what they are cut from
 
 
 class Reader(NamedTuple):
     """How the values of one array are read.
 
+    The functions are few and shared by all arrays, so that they stay in the processor's cache while
+    rows are taken at random from many batches.
+
     Attributes:
-        one: Returns the value at a place.
-        many: Returns the values from a place to another, the second not included.
+        get: Returns the value at a place of what `of` is.
+        of: Views of the array's buffers, and readers of its children.
     """
 
-    one: Get
-    many: Callable[[int, int], list[Any]]
+    get: Callable[[Any, int], Any]
+    of: Any
 
 
 class Rows:
@@ -45,19 +50,17 @@ class Rows:
         """Take the batches; nothing is read."""
         self._batches = [batch for batch in table.to_batches() if batch.num_rows]
         self._starts = [0, *accumulate(batch.num_rows for batch in self._batches)]
-        self._readers: list[dict[str, Get] | None] = [None] * len(self._batches)
+        self._columns: list[_Fields | None] = [None] * len(self._batches)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         """Return one row, counted from 0; the caller has checked that it is there."""
         number = bisect_right(self._starts, row) - 1
-        readers = self._readers[number]
-        if readers is None:
+        columns = self._columns[number]
+        if columns is None:
             batch = self._batches[number]
-            columns = zip(batch.schema.names, batch.columns, strict=True)
             # Two threads may both come here: they make the same.
-            readers = self._readers[number] = {name: reader(of).one for name, of in columns}
-        place = row - self._starts[number]
-        return {name: get(place) for name, get in readers.items()}
+            columns = self._columns[number] = _fields(batch.schema.names, batch.columns)
+        return _dict(columns, row - self._starts[number])
 
 
 def row_reader(dataset: Dataset) -> Get:
@@ -100,97 +103,122 @@ def _is_known(feature: Any) -> bool:
     return isinstance(feature, (datasets.Value, datasets.ClassLabel))
 
 
-def reader(array: pa.Array) -> Reader:
-    """Return how an array's values are read."""
+def _fields(names: Iterable[str], arrays: Iterable[pa.Array]) -> _Fields:
+    return [(name, *_reader(array)) for name, array in zip(names, arrays, strict=True)]
+
+
+def _reader(array: pa.Array) -> Reader:
     make = _READERS.get(array.type.id)
     if make is None:
-        return _one_by_one(lambda place: array[place].as_py())
-    return _with_nulls(array, make(array))
+        return Reader(_scalar, array)
+    found = make(array)
+    if array.null_count:
+        return Reader(_or_none, (np.asarray(array.is_valid()).data, *found))
+    return found
 
 
-def offsets(array: pa.Array) -> npt.NDArray[Any]:
+def offsets(array: pa.Array) -> memoryview:
     """Return where each value of a list, string or binary array begins, and where the last ends."""
-    return _fixed(array, np.int64 if array.type.id in _LARGE else np.int32, extra=1)
+    return _fixed(array, "q" if array.type.id in _LARGE else "i", extra=1)
 
 
-def _fixed(array: pa.Array, kind: npt.DTypeLike, extra: int = 0) -> npt.NDArray[Any]:
-    """Return a view of an array's second buffer, which an array of no values may lack."""
-    found = np.frombuffer(array.buffers()[1] or b"", kind)
+def _fixed(array: pa.Array, kind: Any, extra: int = 0) -> memoryview:
+    """Return a view of an array's second buffer, which an array of no values may lack.
+
+    Of a view, Python takes its own numbers, three times as fast as of a numpy array.
+    """
+    found: memoryview = memoryview(array.buffers()[1] or bytes(8)).cast("B").cast(kind)
     return found[array.offset : array.offset + len(array) + extra]
 
 
-def _one_by_one(one: Get) -> Reader:
-    return Reader(one, lambda start, stop: [one(place) for place in range(start, stop)])
-
-
-def _of_values(values: npt.NDArray[Any]) -> Reader:
-    view = values.data  # gives Python numbers, and three times as fast as numpy
-    return Reader(view.__getitem__, lambda start, stop: view[start:stop].tolist())
-
-
 def _numbers(array: pa.Array) -> Reader:
-    return _of_values(_fixed(array, array.type.to_pandas_dtype()))
+    return Reader(getitem, _fixed(array, _NUMBERS[array.type.id]))
 
 
 def _flags(array: pa.Array) -> Reader:
-    flags = pc.fill_null(array, fill_value=False)
-    return _of_values(flags.to_numpy(zero_copy_only=False))
-
-
-def _edges_and_data(array: pa.Array) -> tuple[memoryview, memoryview]:
-    return offsets(array).data, memoryview(array.buffers()[2] or b"")
+    flags = pc.fill_null(array, fill_value=False) if array.null_count else array
+    return Reader(getitem, flags.to_numpy(zero_copy_only=False).data)
 
 
 def _bytes(array: pa.Array) -> Reader:
-    edge, data = _edges_and_data(array)
-    return _one_by_one(lambda place: bytes(data[edge[place] : edge[place + 1]]))
+    return Reader(_content, (offsets(array), memoryview(array.buffers()[2] or b"")))
 
 
 def _texts(array: pa.Array) -> Reader:
-    edge, data = _edges_and_data(array)
-    return _one_by_one(lambda place: str(data[edge[place] : edge[place + 1]], "utf-8"))
+    return Reader(_text, _bytes(array).of)
 
 
 def _lists(array: pa.Array) -> Reader:
-    edge, items = offsets(array).data, reader(array.values).many
-    return _one_by_one(lambda place: items(edge[place], edge[place + 1]))
+    return _lists_of(array.values, offsets(array))
 
 
 def _fixed_lists(array: pa.Array) -> Reader:
     length, first = array.type.list_size, array.offset
-    items = reader(array.values).many
+    if not length:
+        return Reader(_scalar, array)
+    edges = range(first * length, (first + len(array)) * length + 1, length)
+    return _lists_of(array.values, edges)
 
-    def one(place: int) -> list[Any]:
-        start = (first + place) * length
-        return items(start, start + length)
 
-    return _one_by_one(one)
+def _lists_of(values: pa.Array, edges: Sequence[int]) -> Reader:
+    item = _reader(values)
+    if item.get is getitem:
+        return Reader(_values, (edges, item.of))
+    return Reader(_list, (edges, *item))
 
 
 def _structs(array: pa.Array) -> Reader:
     names = [field.name for field in array.type]
-    fields = [(name, reader(array.field(place)).one) for place, name in enumerate(names)]
-    return _one_by_one(lambda place: {name: get(place) for name, get in fields})
+    return Reader(_dict, _fields(names, map(array.field, range(len(names)))))
 
 
-def _with_nulls(array: pa.Array, values: Reader) -> Reader:
-    if not array.null_count:
-        return values
-    valid, one = np.asarray(array.is_valid()), values.one
-    return _one_by_one(lambda place: one(place) if valid[place] else None)
+def _scalar(array: pa.Array, place: int) -> Any:
+    return array[place].as_py()
+
+
+def _or_none(of: Any, place: int) -> Any:
+    valid, get, values = of
+    return get(values, place) if valid[place] else None
+
+
+def _content(of: _Cut, place: int) -> bytes:
+    edges, data = of
+    return data[edges[place] : edges[place + 1]].tobytes()
+
+
+def _text(of: _Cut, place: int) -> str:
+    edges, data = of
+    return data[edges[place] : edges[place + 1]].tobytes().decode()
+
+
+def _values(of: _Cut, place: int) -> list[Any]:
+    edges, values = of
+    found: list[Any] = values[edges[place] : edges[place + 1]].tolist()
+    return found
+
+
+def _list(of: Any, place: int) -> list[Any]:
+    edges, get, values = of
+    return [get(values, item) for item in range(edges[place], edges[place + 1])]
+
+
+def _dict(of: _Fields, place: int) -> dict[str, Any]:
+    return {name: get(values, place) for name, get, values in of}
 
 
 _ITEM = pa.null()  # of types whose items do not matter
 # Without half floats: they have no Python type, and Arrow's own has changed between its versions.
-_NUMBERS = (
-    *(pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64()),
-    *(pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
-)
+_NUMBERS = {  # and how `struct` names them
+    kind.id: np.dtype(kind.to_pandas_dtype()).char
+    for kind in (
+        *(pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64()),
+        *(pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
+    )
+}
 _LARGE = {kind.id for kind in (pa.large_binary(), pa.large_string(), pa.large_list(_ITEM))}
-_READERS: dict[int, Callable[[pa.Array], Reader]] = {
+_READERS: dict[int, Callable[[pa.Array], Reader]] = dict.fromkeys(_NUMBERS, _numbers) | {
     kind.id: make
     for make, kinds in (
-        (_numbers, _NUMBERS),
         (_flags, (pa.bool_(),)),
         (_texts, (pa.string(), pa.large_string())),
         (_bytes, (pa.binary(), pa.large_binary())),

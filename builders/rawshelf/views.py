@@ -42,10 +42,11 @@ class JoinedPairs(Sequence[dict[str, Any]]):
         self.decode = decode
         encoded = images.images if isinstance(images, DecodedImages) else images
         table = encoded.data.table
-        self._index = {side: _checked_index(pairs, table, side) for side in SIDES}
+        self._count = len(pairs)
         self._row_of = row_reader(pairs)
+        indices = {side: _checked_index(pairs, table, side).data for side in SIDES}
         self._pictures = [
-            (f"{side}_{name}", self._index[side], self._reader(table, name))
+            (f"{side}_{name}", indices[side], self._reader(table, name))
             for side in SIDES
             for name in PICTURES
             if name in table.column_names
@@ -57,7 +58,7 @@ class JoinedPairs(Sequence[dict[str, Any]]):
 
     def __len__(self) -> int:
         """Return the number of pairs."""
-        return len(self._index["src"])
+        return self._count
 
     def __getitem__(self, index: Any) -> Any:
         """Return one row, or a list of rows for a slice or a list of indices."""
@@ -72,13 +73,13 @@ class JoinedPairs(Sequence[dict[str, Any]]):
         return [self._row(index) for index in indices]
 
     def _row(self, index: int) -> dict[str, Any]:
-        place, count = operator.index(index), len(self)
+        place, count = operator.index(index), self._count
         if not -count <= place < count:
             raise IndexError(f"row {place} of {count}")
         place %= count
         row: dict[str, Any] = self._row_of(place)
         for key, leads_to, picture in self._pictures:
-            image = int(leads_to[place])
+            image = leads_to[place]
             row[key] = None if image < 0 else picture(image)
         return row
 
