@@ -41,8 +41,7 @@ def list_zip(file: IO[bytes], guard: Guard, container: str) -> Iterator[Member]:
             holds anything but regular files and folders with plain names.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
-            entries, end = archive.infolist(), archive.start_dir
+        entries, end = _directory(file)
         _check_end(file, len(entries), guard)
     except read_errors(zipfile.BadZipFile, struct.error, OverflowError) as error:
         raise guard.refuse(
@@ -53,10 +52,18 @@ def list_zip(file: IO[bytes], guard: Guard, container: str) -> Iterator[Member]:
             remedy=_REMEDY,
         ) from error
     _check_places(entries, end, guard)
-    for entry in entries:
-        member = _member(entry, guard, container)
+    entries.reverse()
+    while entries:
+        # Each is let go of as it passes: they are larger than the members made of them.
+        member = _member(entries.pop(), guard, container)
         if member is not None:
             yield member
+
+
+def _directory(file: IO[bytes]) -> tuple[list[zipfile.ZipInfo], int]:
+    """Return the entries of the central directory, and where it begins."""
+    with zipfile.ZipFile(file) as archive:
+        return archive.infolist(), archive.start_dir
 
 
 def _check_end(file: IO[bytes], entries: int, guard: Guard) -> None:
