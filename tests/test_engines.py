@@ -1,5 +1,7 @@
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import (
     BrokenExecutor,
@@ -192,3 +194,50 @@ def test_other_versions_are_refused(name: str) -> None:
     """All on which bytes depend."""
     with pytest.raises(WorkerError, match="different versions"):
         refuse_other_tools({**tools(), name: "0"}, tools(), "host")
+
+
+class Busy(Executor):
+    """Runs nothing; while the last of two calls is asked for, the lock of a future is busy."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, call: Any, /, *_: Any, **__: Any) -> Future[Any]:  # noqa: ARG002
+        """Return a future; interrupt the main thread when there are two."""
+        self.futures.append(Future())
+        if len(self.futures) > 1:
+            held = threading.Event()
+            # What waits for several takes their locks in this order.
+            last = max(self.futures, key=id)
+            threading.Thread(target=self._interrupt, args=(last, held)).start()
+            held.wait()
+        return self.futures[-1]
+
+    def _interrupt(self, future: Future[Any], held: threading.Event) -> None:
+        with future._condition:
+            held.set()
+            time.sleep(0.2)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            time.sleep(0.2)
+
+
+@pytest.mark.fault(23)
+def test_a_signal_leaves_no_future_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the worker that has its result would wait for ever, and we for the worker."""
+    monkeypatch.setattr("rawshelf.engines.tools", dict)
+    executor = Busy()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Engine(executor).run({"a": print, "b": print}, lambda *_: None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    with ThreadPoolExecutor(1) as other:
+        for future in executor.futures:
+            assert other.submit(future._condition.acquire, timeout=1).result()

@@ -14,15 +14,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import (
-    FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
-    as_completed,
-    wait,
 )
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,12 +27,14 @@ from functools import partial
 from importlib import metadata
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
 from typing import TypeVar
 
 import pyarrow as pa
 
 from rawshelf.code import code_fingerprint
 from rawshelf.errors import WorkerError
+from rawshelf.interrupts import undisturbed
 from rawshelf.memory import settle
 from rawshelf.startup import leave_pandas_out
 
@@ -206,15 +205,17 @@ def _on_executor(
 ) -> set[str]:
     """Return the names of the calls that were lost with their workers."""
     futures: dict[Future[Result], str] = {}
+    finished: SimpleQueue[Future[Result]] = SimpleQueue()
     lost: set[str] = set()
     with _stopped_on_error(stop), _importable():
         try:
             for name, call in calls.items():
                 try:
-                    futures[executor.submit(call)] = name
+                    futures[_asked(executor, call, finished)] = name
                 except BrokenExecutor:
                     lost.add(name)
-            for future in as_completed(futures):
+            for _ in range(len(futures)):
+                future = finished.get()
                 try:
                     result = future.result()
                 except _lost_errors():
@@ -225,6 +226,20 @@ def _on_executor(
             for future in futures:
                 future.cancel()
     return lost
+
+
+def _asked(
+    executor: Executor, call: Call[Result], finished: SimpleQueue[Future[Result]]
+) -> Future[Result]:
+    """Ask for a call; its future will be in the queue.
+
+    Not `concurrent.futures.wait` or `as_completed`: interrupted, they may leave futures locked, and
+    whoever runs those calls would wait for ever.
+    """
+    with undisturbed():
+        future = executor.submit(call)
+        future.add_done_callback(finished.put)
+        return future
 
 
 def _lost_alone(
@@ -278,6 +293,7 @@ def _until_broken(
 ) -> list[tuple[str, Call[Result]]]:
     """Run calls from a queue in a pool of processes; return those that ran when the pool broke."""
     running: dict[Future[Result], tuple[str, Call[Result]]] = {}
+    finished: SimpleQueue[Future[Result]] = SimpleQueue()
     before = set(active_children())
     with _process_pool(workers) as pool, _stopped_on_error(stop):
         try:
@@ -285,12 +301,12 @@ def _until_broken(
                 # No more than there are workers: few are suspected when one dies, and an
                 # interrupted run waits for few.
                 while waiting and len(running) < workers:
-                    with _undisturbed(), _told_as_broken():
-                        future = pool.submit(waiting[0][1])
+                    with _told_as_broken():
+                        future = _asked(pool, waiting[0][1], finished)
                     running[future] = waiting.popleft()
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    result = future.result()
-                    done(running.pop(future)[0], result)
+                future = finished.get()
+                result = future.result()
+                done(running.pop(future)[0], result)
         except BrokenExecutor:
             _end(set(active_children()) - before)
             # Where none ran, the first does not even start: that is no better.
@@ -339,31 +355,6 @@ def _told_as_broken() -> Iterator[None]:
         if error.errno is not None:  # the system's own: no process can be started
             raise
         raise BrokenExecutor(str(error)) from error
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let interrupts wait until a worker is started: half started, it would end in a traceback.
-
-    A worker inherits that Ctrl-C is blocked, which the terminal sends to it as well as to us.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is interrupted
-        return
-    came: list[int] = []
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    handlers = {
-        stop: signal.signal(stop, lambda number, _: came.append(number))
-        for stop in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        for stop, handler in handlers.items():
-            signal.signal(stop, handler)
-        for number in came:
-            signal.raise_signal(number)
 
 
 def _end(workers: Iterable[BaseProcess]) -> None:
