@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import signal
+import threading
 from pathlib import Path
 
 import fsspec
@@ -279,3 +281,28 @@ def test_second_root_is_refused(tmp_path: Path, second: str) -> None:
     wrapper.strip("R/Images/a")
     with pytest.raises(SourceError, match="twice"):
         wrapper.strip(second)
+
+
+@pytest.mark.fault(23)
+def test_an_interrupt_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when a thread that inflates was just started; a process waits for its threads."""
+    path = tmp_path / "raw.tar.gz"
+    path.write_bytes(gzip.compress(tar({"large": bytes(8 << 20)})))
+    real, before = threading.Thread.start, set(threading.enumerate())
+
+    def interrupted(thread: threading.Thread) -> None:
+        real(thread)
+        signal.raise_signal(signal.SIGTERM)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    handler = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(Source(str(path)).walk(lambda _: True))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+    assert before == set(threading.enumerate())

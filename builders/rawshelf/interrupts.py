@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let interrupts wait until a call is asked for.
+    """Let interrupts wait until what is begun can be ended.
 
-    A worker half started would end in a traceback, a lock half taken would never be let go.
+    A worker half started would end in a traceback; a lock half taken would never be let go, a
+    thread that nobody knows never be stopped.
 
     A worker inherits that Ctrl-C is blocked, which the terminal sends to it as well as to us.
     """

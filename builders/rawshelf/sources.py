@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import IO, cast
 
 from fsspec.core import url_to_fs
@@ -21,6 +21,7 @@ from rawshelf.blobs import BlobReader
 from rawshelf.errors import SourceError
 from rawshelf.files import Readable, stream_sha256
 from rawshelf.folders import list_folder, list_remote
+from rawshelf.interrupts import undisturbed
 from rawshelf.members import Guard, Limits, Member, reading
 from rawshelf.tars import BLOCK, TarStream, has_checksum
 from rawshelf.zips import list_zip
@@ -158,11 +159,15 @@ class Source:
                 yield member, reader.read(blob, member.name) if wanted and blob else None
 
     def _walk_tar(self, read: Wanted) -> Iterator[tuple[Member, memoryview | None]]:
-        with self._open() as file:
-            gzip = self.kind == TAR_GZ
-            with closing(TarStream(file, self.guard, self._location, gzip=gzip)) as tar:
-                for member, data in tar.members():
-                    yield member, data if read(member.name) else None
+        gzip = self.kind == TAR_GZ
+        with ExitStack() as stack:
+            file = stack.enter_context(self._open())
+            with undisturbed():
+                # It starts a thread, for which Python would wait for ever if nobody closed it.
+                tar = TarStream(file, self.guard, self._location, gzip=gzip)
+                stack.enter_context(closing(tar))
+            for member, data in tar.members():
+                yield member, data if read(member.name) else None
 
     def _listing(self) -> Iterator[Member]:
         if self.kind == ZIP:
