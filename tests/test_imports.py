@@ -35,6 +35,21 @@ def test_importing_rawshelf_imports_nothing_large() -> None:
     assert {"datasets", "pandas", "pyarrow", "numpy"}.isdisjoint(loaded)
 
 
+@pytest.mark.parametrize("name", rawshelf.names())
+def test_a_dataset_is_found_without_its_tools(name: str) -> None:
+    """A conversion pays for nothing that draws, evaluates or verifies; who asks gets it."""
+    early, late = run(
+        "import json, sys; from rawshelf import catalog;"
+        f" dataset = catalog.find({name!r}); early = list(sys.modules); dataset.tools();"
+        " print(json.dumps([early, list(sys.modules)]))"
+    )[0]
+
+    tools = {f"rawshelf.{name}.{each}" for each in ("tools", "pictures", "page", "evaluate")}
+    assert tools.isdisjoint(early)
+    assert tools < set(late)
+    assert not [each for each in early if each.startswith(("rawshelf.preview", "rawshelf.metrics"))]
+
+
 @persuaded
 def test_a_process_of_its_own_leaves_pandas_to_others() -> None:
     """Arrays are made without it and in the system's memory; it can still be imported."""

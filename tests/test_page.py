@@ -221,7 +221,8 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> str:
     release = replace(
         dataset.release, title=word, summary=word, licence=word, homepage=word, paper=word
     )
-    changed = replace(dataset, release=release, shelf=Shelf((("default",),), lambda *_: album))
+    tools = replace(dataset.tools(), shelf=Shelf((("default",),), lambda *_: album))
+    changed = replace(dataset, release=release, tools=lambda: tools)
     found = SimpleNamespace(find=lambda _: changed)
     for module in ("preview.page", "builds"):
         monkeypatch.setattr(f"rawshelf.{module}.catalog", found)

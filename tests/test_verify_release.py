@@ -15,7 +15,7 @@ from rawshelf.cli import cli
 from rawshelf.errors import SourceError, UsageError
 from rawshelf.files import file_sha256
 from rawshelf.miniature import pack_folder
-from rawshelf.release import Archive, Claim, Evidence, Verifier
+from rawshelf.release import Archive, Claim, Evidence, Tools, Verifier
 from rawshelf.spair71k import miniature
 from rawshelf.verification import Verification, verify_release
 
@@ -30,8 +30,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Pretend:
     def patched(*claims: Claim, archives: tuple[Archive, ...] = ()) -> None:
         real = catalog.find(NAME)
         release = replace(real.release, claims=claims, archives=archives)
-        verifier = Verifier(real.verifier.configs, nothing)
-        dataset = replace(real, release=release, verifier=verifier)
+        tools = Tools(Verifier(real.tools().verifier.configs, nothing))
+        dataset = replace(real, release=release, tools=lambda: tools)
         monkeypatch.setattr(catalog, "find", lambda _: dataset)
 
     return patched

@@ -245,6 +245,13 @@ def load_table(path: str) -> pa.Table:
         return pa.ipc.open_file(file).read_all()
 
 
+def set_down(table: pa.Table, path: str) -> pa.Table:
+    """Return a table as views of a file, whose name is free again: it takes no memory."""
+    found = load_table(store_table(table, path))
+    os.unlink(path)
+    return found
+
+
 def store_table(table: pa.Table, path: str) -> str:
     """Write a table to a file that `load_table` opens; return its path."""
     # One batch: readers would put several together again.

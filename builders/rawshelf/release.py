@@ -205,15 +205,11 @@ class Verifier:
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """A release, its configs, and the function that reads it.
+class Tools:
+    """What a dataset has for commands other than a conversion.
 
     Attributes:
-        release: The facts.
-        configs: The configs; the first is the default.
-        prepare: Reads a source once and returns its planned tables.
         verifier: How a raw release is verified.
-        orders: In which orders rows can come; the first is the default.
         details: Further lines for ``rawshelf info``, such as a table of classes.
         inspect: Looks at a source without converting it and answers what nobody has confirmed
             about the release, as plain JSON values.
@@ -224,17 +220,33 @@ class Dataset:
         shelf: What ``rawshelf preview --html`` shows, or None if it shows nothing.
     """
 
-    release: Release
-    configs: tuple[Config, ...]
-    prepare: Callable[[Job], Prepared]
     verifier: Verifier
-    orders: tuple[str, ...] = ("release",)
     details: Callable[[], list[str]] | None = None
     inspect: Callable[[Job], dict[str, Any]] | None = None
     exports: Mapping[str, Callable[[str, str], list[str]]] = field(default_factory=dict)
     pictures: tuple[Subject, ...] = ()
     evaluate: click.Command | None = None
     shelf: Shelf | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A release, its configs, and the function that reads it.
+
+    Attributes:
+        release: The facts.
+        configs: The configs; the first is the default.
+        prepare: Reads a source once and returns its planned tables.
+        tools: Imports what commands other than a conversion need: a conversion does without the
+            time and the memory that they cost.
+        orders: In which orders rows can come; the first is the default.
+    """
+
+    release: Release
+    configs: tuple[Config, ...]
+    prepare: Callable[[Job], Prepared]
+    tools: Callable[[], Tools]
+    orders: tuple[str, ...] = ("release",)
 
     def config(self, name: str) -> Config:
         """Return a config by its name; the name must be one of `configs`."""

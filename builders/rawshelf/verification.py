@@ -129,7 +129,7 @@ def verify_release(
     source = _Tallied(raw)
     with tempfile.TemporaryDirectory(prefix="rawshelf-") as folder:
         parts = Parts(None, Engine(workers=workers), advance)
-        configs = dataset.verifier.configs
+        configs = dataset.tools().verifier.configs
         job = Job(source, configs, folder, allow_missing=sys.maxsize, parts=parts)
         found = Verification(raw, name, {}, deep)
         content = _content_checks(dataset, source, job, deep=deep)
@@ -164,7 +164,7 @@ def _content_checks(dataset: Dataset, source: _Tallied, job: Job, *, deep: bool)
         with told_if_cut(source, dataset.release):
             prepared = dataset.prepare(job)
         evidence = Evidence(job, prepared, source.folders, deep)
-        own.extend(dataset.verifier.check(evidence))  # those before an error stay
+        own.extend(dataset.tools().verifier.check(evidence))  # those before an error stay
     except RawshelfError as error:
         refusal = error
     tables = {} if prepared is None else prepared.tables

@@ -56,6 +56,7 @@ def examine(dataset: str, name: str, data: bytes) -> None:
         job = Job(Source(str(path)), configs, str(path.parent), allow_missing=100_000)
         for table in found.prepare(job).tables.values():
             table.validate(full=True)
-        if found.inspect is not None:
-            seen = found.inspect(Job(Source(str(path)), (), str(path.parent)))
+        inspect = found.tools().inspect
+        if inspect is not None:
+            seen = inspect(Job(Source(str(path)), (), str(path.parent)))
             json.dumps(seen, ensure_ascii=False).encode()

@@ -35,8 +35,9 @@ def info(name: str) -> None:
         click.echo(f"  {claim.config:16}{claim.split or 'all':12}{claim.rows:>10,}  {claim.source}")
     click.echo(f"\nOrders of rows: {', '.join(dataset.orders)}; the first is the default.")
     _echo_configs(dataset)
-    if dataset.details is not None:
-        click.echo("\n" + "\n".join(dataset.details()))
+    details = dataset.tools().details
+    if details is not None:
+        click.echo("\n" + "\n".join(details()))
 
 
 def _echo_configs(dataset: Dataset) -> None:

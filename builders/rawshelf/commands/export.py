@@ -16,7 +16,7 @@ def export_command(kind: str, out: str, target: str) -> None:
     writers = {
         name: write
         for each in catalog.names()
-        for name, write in catalog.find(each).exports.items()
+        for name, write in catalog.find(each).tools().exports.items()
     }
     if kind not in writers:
         raise catalog.unknown("format", kind, tuple(writers))

@@ -18,8 +18,8 @@ from rawshelf.sources import Source
 @click.option("--json", "as_json", is_flag=True, help="Print plain JSON on one line.")
 def inspect_command(name: str, raw: str, *, as_json: bool) -> None:
     """Look at a raw release RAW without converting it; answer what nobody has confirmed."""
-    dataset = catalog.find(name)
-    if dataset.inspect is None:
+    inspect = catalog.find(name).tools().inspect
+    if inspect is None:
         raise errors.UsageError(
             "Nothing is left to find out about this release.",
             field="dataset",
@@ -27,5 +27,5 @@ def inspect_command(name: str, raw: str, *, as_json: bool) -> None:
             remedy=f"Convert it: rawshelf convert {name} {raw} OUT.",
         )
     with tempfile.TemporaryDirectory() as folder:
-        found = dataset.inspect(Job(Source(raw), (), folder))
+        found = inspect(Job(Source(raw), (), folder))
     click.echo(json.dumps(found, indent=None if as_json else 1, ensure_ascii=False))

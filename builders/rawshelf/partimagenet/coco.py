@@ -10,7 +10,6 @@ a strict parse in Python that keeps what fits the columns and puts the rest into
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ import pyarrow.json
 from rawshelf.errors import AnnotationError
 from rawshelf.partimagenet.pieces import OPENS, Unusual, pieces
 from rawshelf.partimagenet.strict import strict_loads
-from rawshelf.plan import load_table, store_table
+from rawshelf.plan import set_down
 
 _BOX = 4
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -124,7 +123,8 @@ class _Reader:
         tables: list[pa.Table] = []
         end, rows = opens.end(), 0
         for piece, behind in pieces(data, opens.end()):
-            tables.append(_set_down(self._piece(piece, rows), scratch))
+            table = self._piece(piece, rows)
+            tables.append(table if scratch is None else set_down(table, scratch))
             rows, end = rows + len(tables[-1]), behind
         rest = bytes(data[: opens.end()]) + bytes(data[end:])
         try:
@@ -282,14 +282,6 @@ def check_categories(found: Coco, count: int, archive: str) -> None:
         row = int(wrong[0])
         expected = f"a category id, 0 to {count - 1}"
         raise _Reader(found.member, archive).wrong_category(row, int(ids[row]), expected)
-
-
-def _set_down(table: pa.Table, scratch: str | None) -> pa.Table:
-    """Return a table as views of a file, whose name is not needed any more."""
-    if scratch is not None:
-        table = load_table(store_table(table, scratch))
-        os.unlink(scratch)
-    return table
 
 
 def _typed(piece: bytes) -> pa.Table:

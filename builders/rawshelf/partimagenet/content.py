@@ -6,7 +6,6 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import NamedTuple
 
 from rawshelf.blobs import Spool
@@ -17,12 +16,13 @@ from rawshelf.partimagenet.coco import Coco, read_coco
 from rawshelf.partimagenet.containers import Inner, Nested
 from rawshelf.partimagenet.layout import COCO, MASK, PHOTO, Place, place_of, stem_of, wnid_of
 from rawshelf.partimagenet.release import OOD, RAW_SPLITS, SEG
-from rawshelf.plan import load_table, store_table
+from rawshelf.plan import set_down
 from rawshelf.release import Job
 
 # A Seg release shares classes between its splits: about 63 % of its images would lie in the split
 # that OOD gives to their class. A real OOD release has all of them there, as far as is known.
 _OOD_SHARE = 0.9
+SCRATCH = "scratch.arrow"  # name in the job's folder under which a table is set down
 
 
 class File(NamedTuple):
@@ -140,18 +140,16 @@ def read(job: Job, *, lenient: bool = False) -> Raw:
 
 def _join(raw: Raw, folder: str) -> None:
     """Put each COCO file's annotations into one chunk of a file: no text is held any more."""
-    number = count()
+    scratch = os.path.join(folder, SCRATCH)
     for found in raw.documents.values():
         for place, coco in enumerate(found):
-            path = os.path.join(folder, f"coco-{next(number)}.arrow")
-            table = load_table(store_table(coco.annotations, path))
-            found[place] = coco._replace(annotations=table)
+            found[place] = coco._replace(annotations=set_down(coco.annotations, scratch))
 
 
 def _take_document(
     raw: Raw, place: Place, member: Member, data: memoryview, job: Job, *, lenient: bool
 ) -> None:
-    scratch = os.path.join(job.folder, "pieces.arrow")
+    scratch = os.path.join(job.folder, SCRATCH)
     try:
         found = read_coco(data, member.name, job.source.url, scratch)
     except AnnotationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from rawshelf.partimagenet import columns, findings
 from rawshelf.partimagenet.annotations import Ints, lists, whole
 from rawshelf.partimagenet.classes import by_wnid
 from rawshelf.partimagenet.coco import ANNOTATIONS, Coco, check_categories
-from rawshelf.partimagenet.content import File, Raw, Tree, read, trees
+from rawshelf.partimagenet.content import SCRATCH, File, Raw, Tree, read, trees
 from rawshelf.partimagenet.layout import MASK, PHOTO, stem_of, wnid_of
 from rawshelf.partimagenet.release import (
     KINDS,
@@ -28,11 +29,14 @@ from rawshelf.partimagenet.release import (
     SEG,
     SPLIT_NAMES,
 )
+from rawshelf.plan import set_down
 from rawshelf.release import Job, Prepared
 
 # The order of rows must be the same on every machine and for every numpy: rows are sorted by a
 # keyed hash of their names rather than by a library's generator.
 _SEED = b"rawshelf partimagenet 1"
+# Rows planned at a time. The points of all would take 100 MB, and half of that again to order them.
+_STEP = 2_048
 _PICTURES = {"image": (PHOTO, False), "part_mask": (MASK, False), "whole_mask": (MASK, True)}
 _REMEDY = "Name the archive or folder that holds the COCO files train.json, val.json, test.json."
 
@@ -132,10 +136,17 @@ class _Pictures:
 
 def _table(config: str, tree: Tree, split: str, pictures: _Pictures, job: Job) -> pa.Table:
     """Plan one split of one config."""
-    coco = tree.parts[split]
-    order = _order(coco.images["file_name"].to_pylist(), job.order)
+    order = _order(tree.parts[split].images["file_name"].to_pylist(), job.order)
     if config in KINDS:
         order = _with_photo(tree, split, order, job)
+    scratch = os.path.join(job.folder, SCRATCH)
+    starts = range(0, max(len(order), 1), _STEP)
+    some = (_rows(config, tree, split, pictures, order[start : start + _STEP]) for start in starts)
+    return pa.concat_tables([set_down(table, scratch) for table in some])
+
+
+def _rows(config: str, tree: Tree, split: str, pictures: _Pictures, order: Ints) -> pa.Table:
+    """Plan some rows of a split."""
     values = _values(tree, split, order)
     wanted = {each.name: each.columns for each in columns.CONFIGS}[config]
     rows = len(order)

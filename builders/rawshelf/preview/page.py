@@ -96,7 +96,7 @@ def _check_place(out: str, path: str) -> None:
 
 
 def _album(dataset: Dataset, conversion: Conversion, wish: Wish) -> Album:
-    shelf = dataset.shelf
+    shelf = dataset.tools().shelf
     configs = conversion.best(shelf.needs) if shelf else ()
     if shelf is None or not configs:
         needs = " or ".join(" and ".join(each) for each in shelf.needs) if shelf else "a page"

@@ -175,14 +175,15 @@ def _refuse_taken(output: Output, path: str, content: bytes, known: set[str]) ->
 
 def _drawn(dataset: Dataset, conversion: Conversion, wish: Wish) -> Iterator[tuple[str, Picture]]:
     """Draw the pictures whose configs are there; each comes with its path."""
-    if not dataset.pictures:
+    pictures = dataset.tools().pictures
+    if not pictures:
         raise UsageError(
             "This dataset has no pictures.",
             field="dataset",
             found=dataset.release.name,
             remedy="Name the folder of another conversion.",
         )
-    for subject in dataset.pictures:
+    for subject in pictures:
         configs = conversion.best(subject.needs)
         if configs:
             yield f"{ASSETS}/{subject.name}.png", subject.draw(conversion, configs, wish)
@@ -194,6 +195,6 @@ def _left_out(dataset: Dataset, conversion: Conversion) -> list[LeftOut]:
             subject.name,
             f"needs config {' or '.join(' and '.join(each) for each in subject.needs)}",
         )
-        for subject in dataset.pictures
+        for subject in dataset.tools().pictures
         if not conversion.best(subject.needs)
     ]

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from rawshelf.release import Dataset, Verifier
-from rawshelf.spair71k import verification
+from rawshelf.release import Dataset, Tools
 from rawshelf.spair71k.columns import CONFIGS
-from rawshelf.spair71k.evaluate import command
-from rawshelf.spair71k.page import SHELF
-from rawshelf.spair71k.pictures import PICTURES
 from rawshelf.spair71k.release import RELEASE
 from rawshelf.spair71k.tables import prepare
 
-DATASET = Dataset(
-    RELEASE,
-    CONFIGS,
-    prepare,
-    Verifier(verification.CONFIGS, verification.verify),
-    pictures=PICTURES,
-    evaluate=command,
-    shelf=SHELF,
-)
+
+def _tools() -> Tools:
+    from rawshelf.spair71k.tools import TOOLS  # noqa: PLC0415 - see `Dataset`
+
+    return TOOLS
+
+
+DATASET = Dataset(RELEASE, CONFIGS, prepare, _tools)
