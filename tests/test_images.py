@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rawshelf.images import JPEG, PNG, Header, ImageProblem, probe
+from tests.pngs import chunk, with_content
 
 EXIF = b"Exif\0\0"
 
@@ -53,16 +53,6 @@ def tiff(order: str, value: int, kind: int = 3, *, before: int = 0) -> bytes:
     entries.append(struct.pack(f"{order}HHI", 0x0112, kind, 1) + content)
     head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8)
     return head + struct.pack(f"{order}H", len(entries)) + b"".join(entries) + bytes(4)
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    """Return a chunk of a PNG."""
-    return (
-        struct.pack(">I", len(content))
-        + kind
-        + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-    )
 
 
 def pillow(data: bytes) -> Header:
@@ -217,13 +207,11 @@ def test_what_is_no_image_is_a_problem(data: bytes, reason: str) -> None:
 
 def bomb(form: str, width: int, height: int) -> bytes:
     """Return a small file that claims to be large."""
-    data = bytearray(encoded(form))
+    data = encoded(form)
     if form == PNG:
-        data[16:24] = struct.pack(">II", width, height)
-    else:
-        frame = data.index(b"\xff\xc0")
-        data[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
-    return bytes(data)
+        return with_content(data, b"IHDR", struct.pack(">II", width, height) + data[24:29])
+    frame = data.index(b"\xff\xc0") + 5
+    return data[:frame] + struct.pack(">HH", height, width) + data[frame + 4 :]
 
 
 @pytest.mark.parametrize(
@@ -248,6 +236,19 @@ def test_impossible_size_is_a_problem(form: str, width: int, height: int) -> Non
 def test_largest_size_passes() -> None:
     """A file of just as many pixels as Pillow decodes is none of our business."""
     assert 178_956_970 == probe(memoryview(bomb(PNG, 178_956_970, 1))).width
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("bit", range(8))
+def test_a_turned_bit_of_a_png_is_a_problem(bit: int) -> None:
+    """Wherever it is, although decoders accept many."""
+    data = encoded("PNG", "P", (9, 7))
+
+    for place in range(len(data)):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << bit
+        with pytest.raises(ImageProblem):
+            probe(memoryview(damaged))
 
 
 @given(

@@ -17,6 +17,7 @@ from pycocotools import mask as coco
 
 from rawshelf import masks
 from rawshelf.images import ImageProblem
+from tests.pngs import with_content
 
 HEIGHT, WIDTH = 47, 61
 SQUARE = [2.0, 3.0, 12.0, 3.0, 12.0, 13.0, 2.0, 13.0]
@@ -153,12 +154,16 @@ def test_what_is_no_mask_is_named(data: memoryview, reason: str) -> None:
 
 @pytest.mark.fault(17)
 def test_damaged_pixels_are_named() -> None:
-    """A PNG whose pixel data are damaged is refused."""
-    data = bytearray(masks.encode_png(random_mask(41), masks.palette(40)))
-    start = data.index(b"IDAT") + 20
-    data[start : start + 40] = bytes(40)
+    """A PNG whose pixel data are damaged is refused, even where its checksum is right."""
+    data = masks.encode_png(random_mask(41), masks.palette(40))
+    start = data.index(b"IDAT") + 4
+    packed = bytearray(data[start : data.index(b"IEND") - 8])
+    packed[16:56] = bytes(40)
+    damaged = data.replace(data[start : start + 56], bytes(packed[:56]))
+    with pytest.raises(ImageProblem, match="checksum of its chunk 'IDAT' differs"):
+        masks.decode_png(memoryview(damaged))
     with pytest.raises(ImageProblem, match="decode"):
-        masks.decode_png(memoryview(data))
+        masks.decode_png(memoryview(with_content(data, b"IDAT", bytes(packed))))
 
 
 def test_confusion_agreement_and_overlaps() -> None:

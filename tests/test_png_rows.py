@@ -14,17 +14,13 @@ from PIL import Image
 
 from rawshelf import masks, png_rows
 from rawshelf.images import ImageProblem
+from tests.pngs import chunk
 
 _GREY, _PALETTE = 0, 3
 WIDTH = 9
 # Mostly no difference, as in a mask; with every filter, that of an unknown number too.
 DIFFERENCES = st.lists(st.sampled_from([0, 0, 0, 0, 0, 1, 7, 40, 255]), min_size=9, max_size=9)
 ROWS = st.lists(st.tuples(st.integers(0, 4), DIFFERENCES | st.just([0] * WIDTH)), min_size=1)
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(kind + content)
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
 def png(

@@ -12,6 +12,7 @@ from rawshelf.miniature import pack_tar, pack_zip
 from rawshelf.spair71k import miniature
 from rawshelf.verification import Verification, verify_release
 from tests.fakes.spair71k import DEFECTS
+from tests.pngs import with_content
 from tests.verifying import Place, Sound, contradictions, flip_in_zip, places
 
 NAME = "spair71k"
@@ -235,15 +236,28 @@ def test_all_missing_files_are_listed_at_once(sound: Sound) -> None:
 
 
 def test_a_mask_that_does_not_decode_is_named_by_deep(sound: Sound) -> None:
-    """A header cannot tell."""
+    """Where the checksum is right, only a decoder can tell."""
     files = dict(sound.members)
     name = first(files, "Segmentation/")
-    flip(files, name, files[name].index(b"IDAT") + len(b"IDAT") + 8)
+    files[name] = with_content(files[name], b"IDAT", bytes(40))
 
     assert set() == places(sound.planted(files.items()))
     (found,) = [c for c in sound.planted(files.items(), deep=True) if c.member]
     assert (name, "image") == (found.member, found.field)
     assert str(found.observed).startswith("does not decode")
+
+
+@pytest.mark.fault(17)
+def test_a_mask_with_a_flipped_bit_is_named(sound: Sound) -> None:
+    """By its checksum, without decoding: its image is no row."""
+    files = dict(sound.members)
+    name = first(files, "Segmentation/")
+    flip(files, name, files[name].index(b"IDAT") + len(b"IDAT") + 8)
+
+    (found,) = [c for c in sound.planted(files.items()) if c.member]
+
+    assert name.split("/")[1:] == found.member.replace(".json", ".png").split("/")[1:]
+    assert f"{name}: the PNG is damaged: the checksum of its chunk 'IDAT' differs" == found.observed
 
 
 @pytest.mark.parametrize("prefix", ["PairAnnotation/val/", "JPEGImages/", "README"])

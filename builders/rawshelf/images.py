@@ -8,6 +8,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from isal import isal_zlib
+
 JPEG, PNG = "JPEG", "PNG"
 
 # Pillow refuses above twice 89,478,485 pixels (Image.MAX_IMAGE_PIXELS): a reader that cannot
@@ -50,11 +52,15 @@ class Header(NamedTuple):
 def probe(data: memoryview) -> Header:
     """Read the header of a JPEG or PNG and check that the file is whole.
 
+    A PNG has a checksum for each of its chunks, which is compared: decoders accept pixels whose
+    checksum differs (Pillow took 59 of 200 masks with one bit turned). A JPEG has none.
+
     Args:
         data: The encoded file.
 
     Raises:
-        ImageProblem: If the file is empty, cut short, no JPEG or PNG, or has too many pixels.
+        ImageProblem: If the file is empty, cut short, no JPEG or PNG, has too many pixels, or a
+            checksum in it differs.
     """
     if not len(data):
         msg = "the file is empty"
@@ -75,26 +81,33 @@ def probe(data: memoryview) -> Header:
 def _probe_png(data: memoryview) -> Header:
     try:
         width, height, _, colour = struct.unpack_from(">IIBB", data, 16)
-        orientation, end = _png_chunks(data)
+        orientation = _check_chunks(data)
     except struct.error as error:
         raise _cut_short(PNG) from error
     if bytes(data[12:16]) != b"IHDR":
         msg = "the PNG is damaged: its first chunk is no IHDR"
         raise ImageProblem(msg)
-    if end > len(data):
-        raise _cut_short(PNG)
     return Header(PNG, width, height, colour, orientation)
 
 
-def _png_chunks(data: memoryview) -> tuple[int, int]:
-    """Walk through the chunks; return the orientation and where the last one ends."""
+def _check_chunks(data: memoryview) -> int:
+    """Walk through the chunks to the last one; return the orientation.
+
+    Raises:
+        ImageProblem: If a checksum differs.
+        struct.error: If the file ends before.
+    """
     position, orientation, kind = len(_PNG_SIGNATURE), 1, b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 8 + length
+        if struct.unpack_from(">I", data, end)[0] != isal_zlib.crc32(data[position + 4 : end]):
+            msg = f"the PNG is damaged: the checksum of its chunk {str(kind, 'latin-1')!r} differs"
+            raise ImageProblem(msg)
         if kind == b"eXIf":
-            orientation = _tiff_orientation(bytes(data[position + 8 : position + 8 + length]))
-        position += length + 12  # length, kind and checksum
-    return orientation, position
+            orientation = _tiff_orientation(bytes(data[position + 8 : end]))
+        position = end + 4
+    return orientation
 
 
 def _probe_jpeg(data: memoryview) -> Header:

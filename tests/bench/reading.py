@@ -134,30 +134,30 @@ def _pairs(folder: str) -> tuple[Any, Any]:
     return pairs, images
 
 
-def random_join(folder: str, count: int, *, read: bool = False) -> Told:
-    """Take pairs at random through `rawshelf.join`, with both photographs' bytes."""
+def random_join(folder: str, *, read: bool = False) -> Told:
+    """Take all pairs in random order through `rawshelf.join`, with both photographs' bytes."""
     import rawshelf  # noqa: PLC0415 - beside `datasets`
 
     rows = rawshelf.join(*_pairs(folder), decode=False)
     length = _length_read if read else len
-    return _taken(lambda i: _sides(rows[i], length), len(rows), count)
+    return _taken(lambda i: _sides(rows[i], length), len(rows))
 
 
-def random_join_read(folder: str, count: int) -> Told:
+def random_join_read(folder: str) -> Told:
     """Do so, and read each byte once: what was not copied is not in the processor's cache."""
-    return random_join(folder, count, read=True)
+    return random_join(folder, read=True)
 
 
-def random_transform(folder: str, count: int, *, read: bool = False) -> Told:
-    """Take pairs at random through `with_transform`, with both photographs' bytes."""
+def random_transform(folder: str, *, read: bool = False) -> Told:
+    """Take all pairs in random order through `with_transform`, with both photographs' bytes."""
     rows = _transformed(folder, decode=False)
     length = _length_read if read else len
-    return _taken(lambda i: _sides(rows[i], lambda image: length(image["bytes"])), len(rows), count)
+    return _taken(lambda i: _sides(rows[i], lambda image: length(image["bytes"])), len(rows))
 
 
-def random_transform_read(folder: str, count: int) -> Told:
+def random_transform_read(folder: str) -> Told:
     """Do so, and read each byte once."""
-    return random_transform(folder, count, read=True)
+    return random_transform(folder, read=True)
 
 
 def _transformed(folder: str, *, decode: bool) -> Any:
@@ -213,8 +213,8 @@ def _length_read(content: Any) -> int:
     return len(content)
 
 
-def _taken(take: Callable[[int], int], rows: int, count: int) -> Told:
-    indices = np.random.default_rng(SEED).integers(rows, size=count).tolist()
+def _taken(take: Callable[[int], int], rows: int) -> Told:
+    indices = np.random.default_rng(SEED).permutation(rows).tolist()
     start = time.perf_counter()
     return _told(start, [take(index) for index in indices])
 
