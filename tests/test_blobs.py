@@ -152,3 +152,12 @@ def test_a_spool_that_lost_bytes_is_told(tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="A disk lost bytes") as caught:
             reader.read(second, "second.jpg")
     assert (caught.value.member, caught.value.field) == ("second.jpg", "CRC-32")
+
+
+@pytest.mark.fault(7)
+def test_a_file_too_large_for_an_image_is_refused() -> None:
+    """Before anything is made of its size; the largest passes."""
+    blob = Blob("raw.zip", 0, 2**31 - 1, 0, RAW, 0)
+    assert 1 == len(blob_table({"sketch/n/sketch_0.JPEG": blob}))
+    with pytest.raises(SourceError, match=r"sketch_0\.JPEG"):
+        blob_table({"sketch/n/sketch_0.JPEG": blob._replace(size=2**31)})

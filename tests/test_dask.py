@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -49,10 +49,12 @@ class Cluster(NamedTuple):
 
     Attributes:
         address: The scheduler's.
-        workers: The processes.
+        scheduler: Its process.
+        workers: Their processes.
     """
 
     address: str
+    scheduler: subprocess.Popen[bytes]
     workers: list[subprocess.Popen[bytes]]
 
 
@@ -97,13 +99,13 @@ def cluster(
     if preload:
         worker = (*worker, "--preload", str(folder / "preload.py"))
     with ExitStack() as stack:
-        stack.enter_context(running(module("dask_scheduler", *scheduler, folder=folder)))
+        server = stack.enter_context(running(module("dask_scheduler", *scheduler, folder=folder)))
         workers = [
             stack.enter_context(running(module("dask_worker", *worker, folder=folder, **settings)))
             for _ in range(count)
         ]
         wait_for(port)
-        yield Cluster(address, workers)
+        yield Cluster(address, server, workers)
 
 
 def wait_for(port: int) -> None:
@@ -276,3 +278,30 @@ def test_an_absent_extra_is_named(conversion: Conversion, tmp_path: Path) -> Non
 
     assert 2 == done.returncode
     assert "rawshelf[dask]" in done.stderr
+
+
+@pytest.mark.fault(24)
+def test_a_scheduler_that_dies_is_told(conversion: Conversion, tmp_path: Path) -> None:
+    """In the middle of a run; what is finished is kept."""
+    raw, out = str(conversion.raw), tmp_path / "out"
+    with cluster(tmp_path / "cluster", "--no-nanny") as found:
+
+        def kill(*_: object) -> None:
+            os.killpg(found.scheduler.pid, signal.SIGKILL)
+            found.scheduler.wait()
+
+        with (
+            dask_executor(found.address) as executor,
+            pytest.raises(WorkerError, match="scheduler is gone") as caught,
+        ):
+            convert("spair71k", raw, str(out), executor=executor, progress=once(kill))
+
+    assert 8 == caught.value.exit_code
+    assert convert("spair71k", raw, str(out)).kept >= 1
+    assert content(conversion.out) == content(out)
+
+
+def once(call: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that does something the first time."""
+    left = [call]
+    return lambda *given: left.pop()(*given) if left else None

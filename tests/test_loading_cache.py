@@ -114,3 +114,20 @@ def test_the_fingerprint_follows_code_and_tables(tmp_path: Path) -> None:
 
     assert before == code.code_fingerprint()
     assert before != fingerprint()
+
+
+def test_a_cached_plan_is_durable_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a crash of the machine leaves, it is no plan that later loads take for whole."""
+    flushed: set[str] = set()
+
+    def flush(path: str) -> None:
+        assert not list(tmp_path.rglob(cache._DONE))
+        flushed.add(Path(path).name)
+
+    monkeypatch.setattr(cache, "flush", flush)
+    raw = pack_tar(miniature.members(), tmp_path / "raw.tar.gz")
+    rawshelf.load("spair71k", "images", data_dir=str(raw), cache_dir=str(tmp_path / "cache"))
+
+    assert {"spool", "images-test-00000.arrow", "images-test-00000-blobs.arrow"} <= flushed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -17,7 +18,7 @@ from pycocotools import mask as coco
 
 from rawshelf import masks
 from rawshelf.images import ImageProblem
-from tests.pngs import with_content
+from tests.pngs import chunk, with_content
 
 HEIGHT, WIDTH = 47, 61
 SQUARE = [2.0, 3.0, 12.0, 3.0, 12.0, 13.0, 2.0, 13.0]
@@ -164,6 +165,18 @@ def test_damaged_pixels_are_named() -> None:
         masks.decode_png(memoryview(damaged))
     with pytest.raises(ImageProblem, match="decode"):
         masks.decode_png(memoryview(with_content(data, b"IDAT", bytes(packed))))
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("content", [b"", b"name\0", bytes(3)])
+@pytest.mark.parametrize("kind", [b"iCCP", b"gAMA", b"cHRM", b"pHYs", b"tRNS", b"zTXt", b"iTXt"])
+def test_odd_chunks_are_a_reason_or_none(kind: bytes, content: bytes) -> None:
+    """Before the pixels or behind them: whatever a decoder raises, there is a mask or a reason."""
+    data = masks.encode_png(random_mask(41), masks.palette(40))
+    for place in (data.index(b"IDAT") - 4, data.index(b"IEND") - 4):
+        odd = data[:place] + chunk(kind, content) + data[place:]
+        with suppress(ImageProblem):
+            assert masks.decode_png(memoryview(odd)).max() <= 40
 
 
 def test_confusion_agreement_and_overlaps() -> None:

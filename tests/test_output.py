@@ -124,3 +124,14 @@ def test_records_and_manifest_hold_the_same(conversion: Conversion) -> None:
     assert [record.to_json() for record in conversion.result.records] == manifest["files"]
     for file in manifest["files"]:
         assert file["bytes"] == (conversion.out / file["path"]).stat().st_size
+
+
+def test_a_plan_is_kept_by_whatever_name_it_is_known(tmp_path: Path) -> None:
+    """A run may have come to the output by a link."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    one, other = (output.Output(str(tmp_path / name), "key") for name in ("real", "link"))
+    one.take_part()
+    other.prepare(keep=one.plan)
+
+    assert one.plan.is_dir()

@@ -288,3 +288,30 @@ def test_command_info() -> None:
 
     assert 158 == len(lines)
     assert {each.wnid for each in object_classes()} == {line.split()[1] for line in lines}
+
+
+def test_what_is_there_already_is_left_alone(tmp_path: Path) -> None:
+    """Also where a source has one release only and all configs are wanted: an edited card stays."""
+    raw, out = packed(OOD, tmp_path), tmp_path / "out"
+    assert ["seg", "seg_annotations"] == convert(NAME, raw, str(out)).report.left_out
+    (out / "README.md").write_text("my own words")
+
+    convert(NAME, raw, str(out))
+
+    assert "my own words" == (out / "README.md").read_text()
+
+
+@pytest.mark.fault(12)
+def test_texts_that_utf_8_cannot_hold_are_escaped(tmp_path: Path) -> None:
+    """A lone surrogate, which JSON may hold and no file can, stands there as its escape."""
+    [name] = [name for name in OOD if name.endswith("train.json")]
+    document = json.loads(OOD[name])
+    document["\ud800"] = 1
+    document["categories"][0]["name"] += "\udfff"
+    raw = packed({**OOD, name: json.dumps(document).encode()}, tmp_path)
+
+    notes = convert(NAME, raw, str(tmp_path / "out")).report.to_json()
+    found = (tmp_path / "out/manifest.json").read_text("utf-8")
+
+    assert "\\ud800" in json.dumps(notes, ensure_ascii=False)
+    assert notes == json.loads(found)["report"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rawshelf.errors import AnnotationError, MissingError
-from tests.fakes.partimagenet import document, expected_mask
+from tests.fakes.partimagenet import OOD_LAYOUTS, document, expected_mask
 from tests.fakes.partimagenet_json_defects import JSON_DEFECTS
-from tests.partimagenet_reading import decoded, defective
+from tests.partimagenet_reading import OOD, decoded, defective, read
 
 # pycocotools 2.0.11 was built for numpy 1; only the fakes' expectations decode with it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -98,3 +98,10 @@ def test_an_image_in_two_splits_is_a_difference(tmp_path: Path) -> None:
     """A leak between splits is listed, and both rows stay."""
     found, _ = defective("seg", "image_in_two_splits", tmp_path)
     assert ["train, test"] == [d.found for d in found.job.report.differences if d.field == "split"]
+
+
+def test_a_zip_in_a_zip_is_read_wherever_it_lies(tmp_path: Path) -> None:
+    """Below a folder, too, whose name looks like a chain of file systems."""
+    raw = tmp_path / "x::y"
+    found = read(OOD_LAYOUTS["ood_zip_nested_deflated"](iter(OOD.items()), raw), raw / "work")
+    assert found.rows

@@ -92,6 +92,20 @@ def test_pixels_are_those_of_pillow(images: datasets.Dataset, kept: Path) -> Non
         found[len(found)]
 
 
+def test_photographs_of_any_name_are_decoded(conversion: Conversion, tmp_path: Path) -> None:
+    """Those of `pairs_flat`, which has two, and their masks."""
+    flat = datasets.load_dataset(str(conversion.out), "pairs_flat", split="validation")
+    found = rawshelf.decoded(flat, tmp_path)
+
+    for row, expected in enumerate(flat):
+        for side in ("src", "trg"):
+            photo, mask = (found[row][f"{side}_{name}"] for name in COLUMNS)
+            assert photo is not None
+            assert mask is not None
+            assert np.array_equal(np.asarray(expected[f"{side}_image"].convert("RGB")), photo)
+            assert np.array_equal(np.asarray(expected[f"{side}_segmentation"]), mask)
+
+
 def test_joined_pairs_have_the_decoded_pictures(
     pairs: datasets.Dataset, images: datasets.Dataset, kept: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """What is common to the releases of all datasets, and the command that verifies them."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -12,9 +13,9 @@ import pytest
 from rawshelf import catalog
 from rawshelf.claims import Check, Verdict
 from rawshelf.cli import cli
-from rawshelf.errors import SourceError, UsageError
+from rawshelf.errors import OutputError, SourceError, UsageError
 from rawshelf.files import file_sha256
-from rawshelf.miniature import pack_folder
+from rawshelf.miniature import pack_folder, pack_tar
 from rawshelf.release import Archive, Claim, Evidence, Tools, Verifier
 from rawshelf.spair71k import miniature
 from rawshelf.verification import Verification, verify_release
@@ -249,3 +250,28 @@ def test_workers_find_the_same(miniature_tar: Path) -> None:
     )
 
     assert threads == processes
+
+
+@pytest.mark.fault(25)
+def test_a_full_temporary_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With how to name another."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("rawshelf.blobs.Spool.add", full)
+    raw = pack_tar(miniature.members(), tmp_path / "raw.tar.gz")
+    with pytest.raises(OutputError, match="TMPDIR"):
+        verify_release(NAME, str(raw))
+
+
+def test_an_unreadable_release_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its place."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "/far/raw.zip")
+
+    monkeypatch.setattr("rawshelf.verification._content_checks", broken)
+    raw = pack_tar(miniature.members(), tmp_path / "raw.tar", gzip=False)
+    with pytest.raises(SourceError, match=r"/far/raw\.zip"):
+        verify_release(NAME, str(raw))

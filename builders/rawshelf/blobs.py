@@ -39,11 +39,25 @@ BLOBS = pa.schema(
         ("crc", pa.int64()),
     ]
 )
+LARGEST = (1 << 31) - 1  # bytes: offsets of Arrow's binary arrays are int32
 INDEX = pa.int32()  # of a planned image: its row in the list of blobs, null for no image
 
 
 def blob_table(named: Mapping[str, Blob]) -> pa.Table:
-    """Return the list of blobs as a table of `BLOBS`, in the mapping's order."""
+    """Return the list of blobs as a table of `BLOBS`, in the mapping's order.
+
+    Raises:
+        SourceError: If one is larger than an Arrow array of binary values holds.
+    """
+    for name, blob in named.items():
+        if blob.size > LARGEST:
+            raise SourceError(
+                "A file is too large for an image.",
+                member=name,
+                found=f"{blob.size:,} bytes",
+                expected=f"at most {LARGEST:,} bytes",
+                remedy="Restore this file from the published release, or remove it.",
+            )
     container, *numbers = ([blob[i] for blob in named.values()] for i in range(len(Blob._fields)))
     arrays = [
         pa.array(list(named), pa.string()),

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rawshelf.code import code_fingerprint
+from rawshelf.files import flush, publish
 from rawshelf.parts import Parts
 from rawshelf.plan import ShardTask, plan
 from rawshelf.release import Dataset, Job
@@ -67,7 +68,9 @@ def cached_plan(
                 parts=Parts(str(folder / "parts")),
             )
             tasks = plan(job, dataset)
-            temporary = folder / f"{_DONE}.{os.getpid()}"
-            temporary.write_text(json.dumps([asdict(task) for task in tasks]))
-            temporary.rename(done)
+            # A plan that a crash of the machine cut short would be taken for whole for ever.
+            for path in (*folder.rglob("*"), folder):
+                flush(str(path))
+            with publish(str(done)) as temporary:
+                Path(temporary).write_text(json.dumps([asdict(task) for task in tasks]))
     return [ShardTask.from_json(values) for values in json.loads(done.read_text())]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import platform
 import warnings
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rawshelf.engines import refuse_other_tools, tools
 from rawshelf.errors import UsageError, WorkerError
@@ -30,6 +30,28 @@ _REMEDY_INSTALL = (
     "Install the same environment, rawshelf included, for the scheduler and all workers, restart "
     "them, then run the same command: it resumes."
 )
+
+
+class _Cluster(Executor):
+    """Dask's own executor, which refuses calls once the scheduler is gone.
+
+    A call that the client takes while it closes would never end.
+    """
+
+    def __init__(self, client: Client, address: str) -> None:
+        self._client, self._address = client, address
+        # With pure=True two conversions of one output would share results, and errors.
+        self._calls = client.get_executor(pure=False, retries=_RETRIES)
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self._client.status != "running":
+            raise WorkerError(
+                "The Dask scheduler is gone.",
+                archive=self._address,
+                remedy="Start it and its workers again, then run the same command: it resumes.",
+            )
+        found: Future[Any] = self._calls.submit(call, *args, **kwargs)
+        return found
 
 
 @contextmanager
@@ -57,8 +79,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
     with _client(address) as client:
         _wait_for_worker(client, address)
         _refuse_other_versions(client, address)
-        # With pure=True two conversions of one output would share results, and errors.
-        yield cast("Executor", client.get_executor(pure=False, retries=_RETRIES))
+        yield _Cluster(client, address)
 
 
 def _client(address: str) -> Client:

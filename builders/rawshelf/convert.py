@@ -184,7 +184,7 @@ class Conversion:
         run = self.beside(found)
         if found is None:
             return run.write({})
-        if set(run.configs) == set(_configs_of(found.records)) and run.intact(found):
+        if run.is_held_by(found) and run.intact(found):
             return run.confirm(found)
         return run.write({record.path: record for record in found.records})
 
@@ -204,6 +204,11 @@ class Conversion:
         if not self.options.overwrite:
             raise self.output.refuse_other(*difference)
         return None
+
+    def is_held_by(self, found: Result) -> bool:
+        """Tell whether the configs of this conversion stand here, but for what no release gives."""
+        held = {*_configs_of(found.records), *found.report.left_out}
+        return held.issuperset(self.configs)
 
     def beside(self, found: Result | None) -> Self:
         """Return the conversion of these configs and of those that stand here already."""

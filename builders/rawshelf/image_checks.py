@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from io import BytesIO
@@ -13,7 +12,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from rawshelf.blobs import BlobReader
 from rawshelf.errors import SourceError
-from rawshelf.images import JPEG, ImageProblem, probe
+from rawshelf.images import JPEG, UNDECODABLE, ImageProblem, probe
 from rawshelf.members import Blob
 from rawshelf.parts import Parts
 from rawshelf.report import Difference
@@ -84,5 +83,5 @@ def decode(data: memoryview) -> None:
     try:
         with kind(BytesIO(data)) as image:
             image.load()
-    except (OSError, ValueError, SyntaxError, EOFError, zlib.error) as error:
+    except UNDECODABLE as error:
         raise ImageProblem(f"does not decode: {error}") from error

@@ -6,6 +6,7 @@ Sizes are those of the stored pixel raster: an EXIF orientation is reported, nev
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import NamedTuple
 
 from isal import isal_zlib
@@ -15,6 +16,13 @@ JPEG, PNG = "JPEG", "PNG"
 # Pillow refuses above twice 89,478,485 pixels (Image.MAX_IMAGE_PIXELS): a reader that cannot
 # decode an image is no better off for having its bytes.
 MAX_PIXELS = 178_956_970
+
+# What Pillow raises for files that it cannot decode. It catches most itself: of an empty chunk iCCP
+# behind the pixels comes an IndexError (seen with 13.0).
+UNDECODABLE = (
+    *(OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError),
+    *(struct.error, zlib.error),
+)
 
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
@@ -21,16 +23,20 @@ def undisturbed() -> Iterator[None]:
         yield  # only the main thread is interrupted
         return
     came: list[int] = []
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    handlers = {
-        stop: signal.signal(stop, lambda number, _: came.append(number))
-        for stop in (signal.SIGINT, signal.SIGTERM)
-    }
+    handlers = {}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     try:
+        for stop in _STOPS:
+            # None is a handler of a program around Python, which could not be put back.
+            if (handler := signal.getsignal(stop)) is not None:
+                handlers[stop] = handler
+                signal.signal(stop, lambda number, _: came.append(number))
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked | {signal.SIGINT})
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         for stop, handler in handlers.items():
             signal.signal(stop, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number in came:
             signal.raise_signal(number)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from PIL.PngImagePlugin import PngImageFile
 from pycocotools import mask as coco
 
-from rawshelf.images import PNG, ImageProblem, probe
+from rawshelf.images import PNG, UNDECODABLE, ImageProblem, probe
 from rawshelf.png_rows import largest
 
 Mask = npt.NDArray[np.uint8]
@@ -238,7 +238,7 @@ def decode_png(data: memoryview) -> Mask:
         # Not `PIL.Image.open`: of a damaged header it tells no more than where in memory that was.
         with PngImageFile(BytesIO(data)) as image:
             return np.asarray(image)
-    except (OSError, ValueError, SyntaxError, EOFError, zlib.error) as error:
+    except UNDECODABLE as error:
         raise ImageProblem(f"the PNG does not decode: {error}") from error
 
 

@@ -180,8 +180,10 @@ class Output:
             keep: A plan that this run uses.
         """
         stale = (*self.work.glob("plan-*"), *self.work.glob("shards/*"), *self.work.glob("parts/*"))
+        # Another run may have come here by another name of this folder.
+        used = [os.path.realpath(path) for path in (self.staged, self.parts, keep) if path]
         for path in stale:
-            if path not in (self.staged, Path(self.parts), keep):
+            if os.path.realpath(path) not in used:
                 _discard(path)
         for path in self.work.rglob(f"*{TEMPORARY}"):
             path.unlink(missing_ok=True)

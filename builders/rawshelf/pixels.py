@@ -29,7 +29,7 @@ from rawshelf import catalog
 from rawshelf.encoded import EncodedImages, opened
 from rawshelf.errors import OutputError, SourceError, UsageError
 from rawshelf.files import publish
-from rawshelf.images import ImageProblem, probe
+from rawshelf.images import JPEG, UNDECODABLE, Header, ImageProblem, probe
 from rawshelf.locks import locked
 from rawshelf.masks import decode_png
 
@@ -40,13 +40,12 @@ Pixels = npt.NDArray[np.uint8]
 Index = npt.NDArray[np.int64]
 
 LIMIT = 4_000_000_000  # bytes; three times the photographs and masks of SPair-71k (1,800 of each)
-PHOTOGRAPH = "image"  # the column's name in every config; other images are masks
+PHOTOGRAPH = "image"  # its name where it is the only one; besides, photographs are JPEGs
 _MAGIC = int.from_bytes(b"rwshelf1", "little")  # the number counts the layouts of the file
 _HEAD = 4 * 8  # bytes
 _FIELDS = 5  # of an entry
 _RGB = 3
-# What Pillow raises for files that it cannot decode.
-_BROKEN = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
+_BROKEN = (*UNDECODABLE, PIL.Image.DecompressionBombError)
 
 
 class DecodedImages:
@@ -252,7 +251,12 @@ def _shape(picture: _Picture) -> tuple[int, int, int]:
         header = probe(picture.view)
     except ImageProblem as error:
         raise _undecodable(picture, error) from error
-    return header.height, header.width, _RGB if picture.column == PHOTOGRAPH else 1
+    return header.height, header.width, _RGB if _is_photograph(picture, header) else 1
+
+
+def _is_photograph(picture: _Picture, header: Header) -> bool:
+    """Tell a photograph from a mask."""
+    return picture.column == PHOTOGRAPH or header.format == JPEG
 
 
 def _make(path: Path, pictures: list[_Picture], limit: int) -> None:
@@ -301,7 +305,7 @@ def _decode_all(file: int, index: Index, pictures: list[_Picture], size: int) ->
 def _decode(picture: _Picture) -> Pixels:
     view = picture.view or memoryview(b"")
     try:
-        if picture.column != PHOTOGRAPH:
+        if not _is_photograph(picture, probe(view)):
             return np.ascontiguousarray(decode_png(view))
         with opened(view) as image:
             return np.asarray(image.convert("RGB"))

@@ -31,6 +31,36 @@ def explained(out: str) -> Iterator[None]:
         raise _explain(error, out) from error
 
 
+@contextmanager
+def explained_aside(folder: str) -> Iterator[None]:
+    """Turn what the operating system refuses while a release is looked at into an error of ours.
+
+    Args:
+        folder: Of temporary files, which is all that is written.
+
+    Raises:
+        OutputError: If they cannot be written.
+        SourceError: If the release cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        place, found = str(error.filename or folder), error.strerror or str(error)
+        if place.startswith(folder):
+            raise OutputError(
+                "A temporary file cannot be written.",
+                archive=folder,
+                found=f"{found}; {_free(folder)}",
+                remedy="Free space, or name another folder for temporary files: TMPDIR=FOLDER.",
+            ) from error
+        raise SourceError(
+            "The release cannot be read.",
+            archive=place,
+            found=found,
+            remedy="Check the path, and that you may read it.",
+        ) from error
+
+
 def refuse_empty(found: Sequence[object], source: Source) -> None:
     """Refuse a release without rows."""
     if not found:

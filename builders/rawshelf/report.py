@@ -8,6 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 
+def printable(value: Any) -> Any:
+    """Return JSON values whose texts UTF-8 can hold: a lone surrogate stands as its escape.
+
+    JSON may have one, which Python reads and cannot write.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {printable(key): printable(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(each) for each in value]
+    return value
+
+
 @dataclass(frozen=True)
 class Quarantined:
     """A row that was set aside.
@@ -51,6 +65,7 @@ class Report:
         differences: Fields that contradict a rule of the release.
         checked: How many items each rule was applied to.
         notes: Sentences for the reader of the report.
+        left_out: Wanted configs that the release has no files for.
     """
 
     junk: int = 0
@@ -61,6 +76,7 @@ class Report:
     differences: list[Difference] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def set_aside(self, members: Iterable[str], reason: str) -> None:
         """Quarantine several members for one reason."""
@@ -75,13 +91,16 @@ class Report:
         # Not `asdict`: over the files of a release it takes a second.
         kept = {name: copy(value) for name, value in vars(self).items()}
         aside = sorted(self.quarantine, key=lambda row: (row.member, row.reason))
-        return {
-            **kept,
-            "missing": sorted(self.missing),
-            "strays": sorted(self.strays),
-            "quarantine": [dict(vars(row)) for row in aside],
-            "differences": [dict(vars(row)) for row in self.differences],
-        }
+        found: dict[str, object] = printable(
+            {
+                **kept,
+                "missing": sorted(self.missing),
+                "strays": sorted(self.strays),
+                "quarantine": [dict(vars(row)) for row in aside],
+                "differences": [dict(vars(row)) for row in self.differences],
+            }
+        )
+        return found
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -105,4 +124,4 @@ class Report:
             "fields that contradict a rule of the release": len(self.differences),
         }
         found = [f"{count:,} {what}" for what, count in counted.items() if count]
-        return [*found, *self.notes]
+        return [*found, *map(printable, self.notes)]

@@ -113,9 +113,7 @@ def _prepare(run: Conversion, share: Share) -> list[ShardRecord] | None:
     """See to a plan; return the member's records if all is published already."""
     with run.output.opened():
         found = run.standing()
-        if found is not None and set(run.beside(found).configs) == {
-            record.config for record in found.records
-        }:
+        if found is not None and run.beside(found).is_held_by(found):
             return found.records[share.index :: share.count]
         run = run.beside(found)
         if run.shared() is None:
@@ -153,7 +151,7 @@ def finish_shares(
     with explained(out), run.output.opened():
         found = run.standing()
         run = run.beside(found)
-        if found is None or {record.config for record in found.records} != set(run.configs):
+        if found is None or not run.is_held_by(found):
             known = set() if found is None else {record.path for record in found.records}
             _refuse_missing(run.shared(), run.output, known, count)
         return run.finish(found)

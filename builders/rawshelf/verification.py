@@ -24,6 +24,7 @@ from rawshelf.incomplete import told_if_cut
 from rawshelf.manifest import describe_aside
 from rawshelf.members import Member
 from rawshelf.parts import Advance, Parts, silent
+from rawshelf.refusals import explained_aside
 from rawshelf.release import Archive, Claim, Dataset, Evidence, Job, Prepared, Release
 from rawshelf.report import Difference, Report
 from rawshelf.sources import FOLDER, Source, Wanted
@@ -127,7 +128,7 @@ def verify_release(
     dataset = catalog.find(name)
     described = describe_aside(raw)
     source = _Tallied(raw)
-    with tempfile.TemporaryDirectory(prefix="rawshelf-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rawshelf-") as folder, explained_aside(folder):
         parts = Parts(None, Engine(workers=workers), advance)
         configs = dataset.tools().verifier.configs
         job = Job(source, configs, folder, allow_missing=sys.maxsize, parts=parts)

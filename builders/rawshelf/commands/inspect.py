@@ -8,7 +8,9 @@ import tempfile
 import click
 
 from rawshelf import catalog, errors
+from rawshelf.refusals import explained_aside
 from rawshelf.release import Job
+from rawshelf.report import printable
 from rawshelf.sources import Source
 
 
@@ -26,6 +28,6 @@ def inspect_command(name: str, raw: str, *, as_json: bool) -> None:
             found=name,
             remedy=f"Convert it: rawshelf convert {name} {raw} OUT.",
         )
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, explained_aside(folder):
         found = inspect(Job(Source(raw), (), folder))
-    click.echo(json.dumps(found, indent=None if as_json else 1, ensure_ascii=False))
+    click.echo(json.dumps(printable(found), indent=None if as_json else 1, ensure_ascii=False))

@@ -17,6 +17,7 @@ from rawshelf.errors import OutputError, UsageError
 from rawshelf.files import publish
 from rawshelf.memory import settle
 from rawshelf.remote import Remote
+from rawshelf.report import printable
 from rawshelf.verification import Verification, verify_release
 from rawshelf.verify import Verdict, verify_folder, verify_hub
 
@@ -78,11 +79,11 @@ def verify_command(
 
 def _write(json_file: str | None, values: object, lines: Iterable[str]) -> None:
     """Print lines, or JSON in their place; or write the JSON to a file beside."""
-    text = json.dumps(values, ensure_ascii=False)
+    text = json.dumps(printable(values), ensure_ascii=False)
     if json_file == "-":
         click.echo(text)
         return
-    click.echo("\n".join(lines))
+    click.echo(printable("\n".join(lines)))
     if json_file is not None:
         _write_file(json_file, f"{text}\n")
 

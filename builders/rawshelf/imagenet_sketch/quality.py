@@ -27,7 +27,7 @@ from rawshelf.imagenet_sketch.pixels import (
     grid_shape,
     moments,
 )
-from rawshelf.images import ImageProblem
+from rawshelf.images import UNDECODABLE, ImageProblem
 from rawshelf.members import Blob
 from rawshelf.release import Job
 
@@ -73,7 +73,7 @@ def _measure(data: memoryview) -> dict[str, Any]:
         return {"problem": str(problem), "set_aside": True}
     try:
         luma = decode_luma(data)
-    except (OSError, ValueError, SyntaxError) as error:
+    except UNDECODABLE as error:
         return {"problem": f"does not decode: {error}", "set_aside": False}
     total, squares = moments(luma)
     spread = int(luma.max()) - int(luma.min())

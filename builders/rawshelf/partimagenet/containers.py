@@ -199,8 +199,9 @@ def _moved(inner: Member, outer: str, start: int) -> Member:
 
 def _open(blob: Blob, stack: ExitStack, name: str) -> tuple[IO[bytes], int]:
     """Open the container of a blob; return it and where the blob's data begin."""
-    # A local path too: fsspec opens it as `open` does.
-    file: IO[bytes] = stack.enter_context(fsspec.open(blob.container, "rb"))
+    # fsspec would split a local path at "::".
+    open_any = fsspec.open if "://" in blob.container else open
+    file: IO[bytes] = stack.enter_context(open_any(blob.container, "rb"))
     if blob.method == WHOLE:
         return file, 0
     if blob.method == RAW:

@@ -99,6 +99,7 @@ def _buildable(job: Job, found: Mapping[str, Tree], raw: Raw) -> list[str]:
             expected="a COCO file per split, and photographs",
             remedy=_REMEDY,
         )
+    job.report.left_out += lacking
     job.report.notes += [f"config {config} is not built: {why}" for config, why in lacking.items()]
     return [config for config in job.configs if config not in lacking]
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from rawshelf.images import UNDECODABLE
 from rawshelf.preview.style import BOX, Colour, font
 
 Box = tuple[float, float, float, float]
@@ -24,7 +25,7 @@ _MIDDLE = 140  # brightness above which black reads better than white
 _PATIENCE = 100  # rounds
 _SLACK = 0.01  # of a pixel, for rounding
 _OPACITY = 0.6  # of a mask: the photograph still shows through
-_BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+_BROKEN = (*UNDECODABLE, Image.DecompressionBombError)
 
 
 class Frame(NamedTuple):
