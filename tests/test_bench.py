@@ -59,7 +59,7 @@ def test_fewer_peers_leave_the_goals_that_they_decide() -> None:
     """Those against a peer that stays, and those against none."""
     [sketch] = [work for work in WORKS if work.name == "sketch-deflated"]
     [first] = [work for work in WORKS if work.name == "first-row"]
-    fewer = sketch.against(["cat", "ArrowBasedBuilder"])
+    fewer = sketch.against(["cat", "sketch-deflated: ArrowBasedBuilder", "spair: sha256sum"])
     alone = first.against([])
 
     assert ["rawshelf", "cat", "ArrowBasedBuilder"] == [each.name for each in fewer.competitors]

@@ -63,6 +63,17 @@ def test_a_process_of_its_own_leaves_pandas_to_others() -> None:
     assert [False, [1], "system"] == found
 
 
+def test_arrays_import_nothing() -> None:
+    """Not pandas either, which old versions of pyarrow import: an interrupt would be lost."""
+    before, after = run(
+        "import json, sys; from rawshelf.startup import prepare; prepare(); import pyarrow;"
+        " before = list(sys.modules); pyarrow.array([{'a': b'1'}]);"
+        " print(json.dumps([before, list(sys.modules)]))"
+    )[0]
+
+    assert before == after
+
+
 @persuaded
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_conversion_imports_no_pandas(workers: int, miniature_tar: Path, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from types import ModuleType
 
 import wrapt
 
+from rawshelf.interrupts import undisturbed
+
 
 def prepare() -> None:
     """Prepare this process, and those that it starts."""
@@ -25,7 +27,8 @@ def leave_pandas_out(arrow: ModuleType) -> None:
 
     It wants to know the values of pandas, of which there are none here (measured: 25 MB and 0.4 s
     of a processor). Other importers of pandas find it, but pyarrow will convert nothing to it.
-    Versions as old as 17 look again with each array, and find it.
+    Versions as old as 17 look again with each array, and find it. They drop whatever is raised
+    meanwhile, an interrupt too (seen): there the import is over before one can come.
 
     Args:
         arrow: `pyarrow`.
@@ -36,6 +39,8 @@ def leave_pandas_out(arrow: ModuleType) -> None:
             arrow.array([])
         finally:
             sys.meta_path.remove(_NoPandas)
+        with undisturbed():
+            arrow.array([])
 
 
 class _NoPandas(MetaPathFinder):

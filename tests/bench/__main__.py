@@ -62,7 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     names = [work.name for work in WORKS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="WORK", help=", ".join(names))
     peers = sorted({each.name for work in WORKS for each in work.competitors} - {OURS})
-    parser.add_argument("--peers", nargs="*", choices=peers, metavar="PEER", help="; ".join(peers))
+    single = [f"{work.name}: {each.name}" for work in WORKS for each in work.competitors]
+    told = f"of every work, or WORK: PEER for one; {'; '.join(peers)}"
+    choices = [*peers, *single]
+    parser.add_argument("--peers", nargs="*", choices=choices, metavar="PEER", help=told)
     parser.add_argument("--repeat", type=int, default=5, help="rounds; 5 by default")
     parser.add_argument("--seed", type=int, default=0, help="of the order within the rounds")
     parser.add_argument("--full", action="store_true", help="all images of every release")

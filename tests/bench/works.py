@@ -68,9 +68,14 @@ class Work:
         return self.goals + (self.full_goals if size.full else self.small_goals)
 
     def against(self, peers: Collection[str]) -> "Work":
-        """Return the work with some of its peers only, and the goals that these leave."""
+        """Return the work with some of its peers only, and the goals that these leave.
+
+        Args:
+            peers: Names of peers in every work, or in one: ``WORK: PEER``.
+        """
         ways = {each.ours for each in (*self.goals, *self.full_goals, *self.small_goals)}
-        kept = {self.competitors[0].name, *ways, *peers}
+        own = (peer.removeprefix(f"{self.name}: ") for peer in peers)
+        kept = {self.competitors[0].name, *ways, *own}
         return replace(
             self,
             competitors=tuple(each for each in self.competitors if each.name in kept),
