@@ -1,4 +1,3 @@
-import os
 import signal
 import threading
 import time
@@ -124,8 +123,8 @@ def test_a_signal_waits_until_a_worker_is_started(monkeypatch: pytest.MonkeyPatc
     at: list[str] = []
 
     def submit(*_: object) -> Future[int]:
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
         at.append("started")
         raise BrokenExecutor
 

@@ -5,9 +5,45 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import FrameType
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Later:
+    """Stands in for the handlers of interrupts, and may stay: one that does not wait, it hands on.
+
+    An interrupt that reaches another thread runs its handler in this one at any step, whatever
+    this thread blocks. So no step may count on the next one.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing that waits."""
+        # None is a handler of a program around Python, which could not be put back.
+        found = {stop: signal.getsignal(stop) for stop in _STOPS}
+        self.handlers = {stop: is_ for stop, is_ in found.items() if is_ is not None}
+        self.came: list[int] = []
+        self.waits = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Note an interrupt, or hand it on."""
+        handler = self.handlers[signal.Signals(number)]
+        if self.waits:
+            self.came.append(number)
+        elif callable(handler):
+            handler(number, frame)
+        else:
+            signal.signal(number, handler)
+            signal.raise_signal(number)
+
+    def tell(self) -> None:
+        """Put the handlers back, and give them what came: all of it, whatever the first raises."""
+        with ExitStack() as each:
+            for number in self.came:
+                each.callback(signal.raise_signal, number)
+            for stop, handler in self.handlers.items():
+                signal.signal(stop, handler)
 
 
 @contextmanager
@@ -22,21 +58,14 @@ def undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is interrupted
         return
-    came: list[int] = []
-    handlers = {}
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    later = _Later()
+    for stop in later.handlers:
+        signal.signal(stop, later)
+    later.waits = True
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        for stop in _STOPS:
-            # None is a handler of a program around Python, which could not be put back.
-            if (handler := signal.getsignal(stop)) is not None:
-                handlers[stop] = handler
-                signal.signal(stop, lambda number, _: came.append(number))
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked | {signal.SIGINT})
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-        for stop, handler in handlers.items():
-            signal.signal(stop, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        for number in came:
-            signal.raise_signal(number)
+        later.waits = False
+        later.tell()
