@@ -13,7 +13,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import wrapt
+from rawshelf.hooks import after_import
 
 if TYPE_CHECKING:
     from rawshelf.catalog import names
@@ -75,4 +75,4 @@ def _on_datasets_imported(_: ModuleType) -> None:
 
 # `datasets` has no plugin point, and importing it takes longer than many conversions: the names
 # are added to its table when, and only if, a program imports it.
-wrapt.register_post_import_hook(_on_datasets_imported, "datasets")
+after_import("datasets", _on_datasets_imported)

@@ -12,12 +12,12 @@ from contextlib import ExitStack
 from typing import IO, Self, cast
 
 import deflate
-import fsspec
 import pyarrow as pa
 from isal import isal_zlib
 
 from rawshelf.errors import SourceError
 from rawshelf.members import DEFLATED, RAW, WHOLE, Blob, Guard, reading
+from rawshelf.urls import file_system
 from rawshelf.zips import check_header, header_length
 
 _REMOTE_BLOCK = 1 << 16
@@ -154,7 +154,7 @@ class BlobReader:
 
     def _whole(self, blob: Blob) -> memoryview:
         if "://" in blob.container:
-            filesystem, path = fsspec.url_to_fs(blob.container)
+            filesystem, path = file_system(blob.container)
             return memoryview(filesystem.cat_file(path))
         file = os.open(blob.container, _PLAIN_FILE)
         try:
@@ -179,7 +179,7 @@ class BlobReader:
     def _handle(self, url: str) -> IO[bytes]:
         handle = self._handles.get(url)
         if handle is None:
-            filesystem, path = fsspec.url_to_fs(url)
+            filesystem, path = file_system(url)
             opened = filesystem.open(path, "rb", block_size=_REMOTE_BLOCK)
             handle = self._handles[url] = cast("IO[bytes]", self._stack.enter_context(opened))
         return handle

@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
-
 from rawshelf import catalog
 from rawshelf.errors import OutputError, SourceError, UsageError
 from rawshelf.manifests import MANIFEST, MANIFEST_FORMAT, parse_manifest, shards_of
 from rawshelf.members import read_errors
 from rawshelf.records import ShardRecord
+from rawshelf.urls import file_system
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _REMEDY_PLACE = (
@@ -105,8 +103,7 @@ def find(
         filesystem, root = None, place
         if "://" in place:
             with reaching(place):
-                filesystem, root = fsspec.url_to_fs(place, **(storage_options or {}))
-            filesystem = None if isinstance(filesystem, LocalFileSystem) else filesystem
+                filesystem, root = file_system(place, **(storage_options or {}))
     elif _REPOSITORY.fullmatch(place):
         filesystem, root = _repository(place, revision, token)
     else:

@@ -12,10 +12,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from typing import IO, cast
-
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
+from typing import IO, Any, cast
 
 from rawshelf.blobs import BlobReader
 from rawshelf.errors import SourceError
@@ -24,6 +21,7 @@ from rawshelf.folders import list_folder, list_remote
 from rawshelf.interrupts import undisturbed
 from rawshelf.members import Guard, Limits, Member, reading
 from rawshelf.tars import BLOCK, TarStream, has_checksum
+from rawshelf.urls import file_system
 from rawshelf.zips import list_zip
 
 FOLDER, TAR, TAR_GZ, ZIP = "folder", "tar", "tar.gz", "zip"
@@ -80,18 +78,16 @@ class Source:
         """Find the file system; a ``file://`` URL is read as the local path that it names."""
         if not self.url:
             raise self._unknown("an empty path")
-        self.remote = "://" in self.url
-        self._location = os.path.join(os.getcwd(), os.path.expanduser(self.url))
-        self.filesystem, self._path = LocalFileSystem(), self._location
-        if self.remote:
-            self._location = self.url
+        self.filesystem: Any = None
+        self._path = os.path.join(os.getcwd(), os.path.expanduser(self.url))
+        if "://" in self.url:
             try:
-                self.filesystem, self._path = url_to_fs(self.url)
+                self.filesystem, self._path = file_system(self.url)
             except (TypeError, AttributeError, KeyError) as error:
                 # As for reference:// or dir://, which need more than a URL.
                 raise self._unknown(f"a URL that fsspec cannot open: {error}") from error
-        if self.remote and isinstance(self.filesystem, LocalFileSystem):
-            self.remote, self._location = False, self._path
+        self.remote = self.filesystem is not None
+        self._location = self.url if self.remote else self._path
 
     def _sniff(self) -> str:
         if self._is_folder():

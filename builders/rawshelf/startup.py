@@ -7,8 +7,7 @@ import sys
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 
-import wrapt
-
+from rawshelf.hooks import after_import
 from rawshelf.interrupts import undisturbed
 
 
@@ -19,7 +18,7 @@ def prepare() -> None:
     # Arrow's own pool keeps what is freed, 10 MB a thread. It is chosen when pyarrow is imported;
     # `rawshelf.memory.settle` comes after that, and reaches no writer of Parquet.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    wrapt.register_post_import_hook(leave_pandas_out, "pyarrow")
+    after_import("pyarrow", leave_pandas_out)
 
 
 def leave_pandas_out(arrow: ModuleType) -> None:

@@ -15,13 +15,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import IO, NamedTuple
 
-import fsspec
 from isal import isal_zlib
 
 from rawshelf.blobs import BlobReader, Spool
 from rawshelf.errors import SourceError
 from rawshelf.members import DEFLATED, INFLATE_ERROR, RAW, STORED, WHOLE, Blob, Guard, Member
 from rawshelf.sources import FOLDER, Source, Wanted
+from rawshelf.urls import file_system
 from rawshelf.zips import LOCAL_HEADER, header_length, list_zip
 
 _READ = 1 << 20
@@ -199,9 +199,11 @@ def _moved(inner: Member, outer: str, start: int) -> Member:
 
 def _open(blob: Blob, stack: ExitStack, name: str) -> tuple[IO[bytes], int]:
     """Open the container of a blob; return it and where the blob's data begin."""
-    # fsspec would split a local path at "::".
-    open_any = fsspec.open if "://" in blob.container else open
-    file: IO[bytes] = stack.enter_context(open_any(blob.container, "rb"))
+    open_any, path = open, blob.container
+    if "://" in path:
+        filesystem, path = file_system(path)
+        open_any = filesystem.open
+    file: IO[bytes] = stack.enter_context(open_any(path, "rb"))
     if blob.method == WHOLE:
         return file, 0
     if blob.method == RAW:

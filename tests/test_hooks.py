@@ -1,0 +1,79 @@
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from rawshelf.hooks import after_import
+
+NAME = "waited_for_by_test_hooks"
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ModuleType]]:
+    """A module that can be imported, and with what a hook was called."""
+    (tmp_path / f"{NAME}.py").write_text("VALUE = 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    told: list[ModuleType] = []
+    after_import(NAME, told.append)
+    yield told
+    sys.modules.pop(NAME, None)
+
+
+def test_a_hook_is_called_once_the_module_is_whole(told: list[ModuleType]) -> None:
+    """And the module looks as if nobody had waited for it."""
+    assert not told
+    module = importlib.import_module(NAME)
+
+    assert [module] == told
+    assert "SourceFileLoader" == type(module.__loader__).__name__
+    assert module.__spec__ is not None
+    assert module.__loader__ is module.__spec__.loader
+    sys.modules.pop(NAME)
+    importlib.import_module(NAME)
+    assert [module] == told
+
+
+def test_a_module_that_is_there_is_told_at_once(told: list[ModuleType]) -> None:
+    module = importlib.import_module(NAME)
+    after_import(NAME, told.append)
+
+    assert [module, module] == told
+
+
+def test_looking_for_a_module_is_no_import(told: list[ModuleType]) -> None:
+    """Packages look so for each other; the import may come later."""
+    assert importlib.util.find_spec(NAME) is not None
+    assert not told
+    module = importlib.import_module(NAME)
+
+    assert [module] == told
+
+
+def test_all_hooks_of_a_module_are_called(told: list[ModuleType]) -> None:
+    after_import(NAME, told.append)
+    module = importlib.import_module(NAME)
+
+    assert [module, module] == told
+
+
+def test_an_import_that_fails_may_be_tried_again(told: list[ModuleType], tmp_path: Path) -> None:
+    """As after the installation of what was missing."""
+    path = tmp_path / f"{NAME}.py"
+    path.write_text("raise ImportError")
+    with pytest.raises(ImportError):
+        importlib.import_module(NAME)
+    path.write_text("VALUE = 'another size'")
+    module = importlib.import_module(NAME)
+
+    assert [module] == told
+
+
+def test_a_module_that_is_nowhere_is_missed_as_ever() -> None:
+    name = f"{NAME}_nowhere"
+    after_import(name, lambda _: None)
+    with pytest.raises(ModuleNotFoundError, match=name):
+        importlib.import_module(name)
