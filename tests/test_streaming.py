@@ -8,11 +8,10 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import datasets
 import fsspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets.distributed import split_dataset_by_node
@@ -180,13 +179,18 @@ def test_to_go_on_reads_no_earlier_row_group(
             break
     state = rows.state_dict()
     read: list[Piece] = []
-    tables = GroupReader.tables
 
-    def noted(reader: GroupReader, piece: Piece) -> Iterator[pa.Table]:
-        read.append(piece)
-        return tables(reader, piece)
+    def note(method: str) -> None:
+        before = getattr(GroupReader, method)
 
-    monkeypatch.setattr(GroupReader, "tables", noted)
+        def noted(reader: GroupReader, piece: Piece) -> Iterator[Any]:
+            read.append(piece)
+            return cast("Iterator[Any]", before(reader, piece))
+
+        monkeypatch.setattr(GroupReader, method, noted)
+
+    note("rows")
+    note("tables")
 
     rest, _ = open_stream()
     rest.load_state_dict(state)

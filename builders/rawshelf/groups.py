@@ -9,15 +9,20 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from math import log2
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rawshelf.pages import images_in_place
 from rawshelf.published import Published, reaching
 from rawshelf.ranges import RangeFile, Span, Window, spans
 from rawshelf.records import ShardRecord
+from rawshelf.rows import Rows
+
+Item = TypeVar("Item")
 
 # Measured: a footer with the names of 1,000 classes, of 16 row groups, has 75 kB.
 _FOOTER_GUESS = 1 << 17
@@ -59,8 +64,15 @@ def pieces(files: Sequence[ShardRecord]) -> list[Piece]:
     ]
 
 
+class _Mapped(NamedTuple):
+    """A shard of this machine, as bytes and as a Parquet file."""
+
+    data: memoryview
+    file: pq.ParquetFile
+
+
 class GroupReader:
-    """Reads pieces of one conversion as Arrow tables.
+    """Reads pieces of one conversion, as Arrow tables or row by row.
 
     It can be pickled; what it has opened stays behind. Several threads may each read a piece:
     `datasets` 5 shuffles so. What one of them has open, no other uses.
@@ -110,31 +122,59 @@ class GroupReader:
         Raises:
             SourceError: If the shard cannot be read, or is not the one of the manifest.
         """
-        batches = self._batches(piece)
+        copied = (self._copied(piece, group) for group in piece.groups)
+        return self._reaching(piece, chain.from_iterable(copied))
+
+    def rows(self, piece: Piece) -> Iterator[Rows]:
+        """Yield the rows of a piece, some at a time.
+
+        Raises:
+            SourceError: If the shard cannot be read, or is not the one of the manifest.
+        """
+        read = self._in_place if self._local else self._as_tables
+        return self._reaching(piece, chain.from_iterable(read(piece, g) for g in piece.groups))
+
+    def _reaching(self, piece: Piece, items: Iterator[Item]) -> Iterator[Item]:
         while True:
             # Never around a `yield`: at the interpreter's end a dropped generator would leave the
             # context when the modules that it needs are gone.
             with reaching(self._published.place, piece.path):
-                batch = next(batches, None)
-            if batch is None:
+                item = next(items, None)
+            if item is None:
                 return
-            yield pa.Table.from_batches([batch])
+            yield item
 
-    def _batches(self, piece: Piece) -> Iterator[pa.RecordBatch]:
+    def _as_tables(self, piece: Piece, group: int) -> Iterator[Rows]:
+        return map(Rows, self._copied(piece, group))
+
+    def _copied(self, piece: Piece, group: int) -> Iterator[pa.Table]:
+        """Yield tables that are copies of what is in the file."""
         footer = self._footer(piece)
-        for group in piece.groups:
-            source = self._take(piece)
-            file = source if self._local else self._remote(source, piece, group)
-            rows = self._rows or self._batch_rows(footer, group)
-            yield from file.iter_batches(rows, [group], columns=self._columns, use_threads=False)
-            self._give_back(piece, source)
+        source = self._take(piece)
+        file = source.file if self._local else self._remote(source, piece, group)
+        rows = self._rows or self._batch_rows(footer, group)
+        for batch in file.iter_batches(rows, [group], columns=self._columns, use_threads=False):
+            yield pa.Table.from_batches([batch])
+        self._give_back(piece, source)
+
+    def _in_place(self, piece: Piece, group: int) -> Iterator[Rows]:
+        """Yield rows whose images are taken from the mapped file, where all of them can be."""
+        source = self._take(piece)
+        found = images_in_place(source.data, self._footer(piece), group, self._columns)
+        if found is None:
+            rows = self._as_tables(piece, group)
+        else:
+            table = source.file.read_row_group(group, columns=found.others, use_threads=False)
+            rows = iter([Rows(table, found.images)])
+        self._give_back(piece, source)
+        return rows
 
     @property
     def _local(self) -> bool:
         return self._published.filesystem is None
 
     def _take(self, piece: Piece) -> Any:
-        """Return a mapped Parquet file, or the handle of a remote one, for this thread alone."""
+        """Return a mapped shard, or the handle of a remote one, for this thread alone."""
         return self._idle.pop(piece.path, None) or self._open(piece)
 
     def _give_back(self, piece: Piece, source: Any) -> None:
@@ -146,7 +186,9 @@ class GroupReader:
         path = self._published.path(piece.path)
         if self._local:
             footer = self._footer(piece)
-            return pq.ParquetFile(path, metadata=footer, memory_map=True, pre_buffer=False)
+            data = pa.memory_map(path).read_buffer()
+            file = pq.ParquetFile(pa.BufferReader(data), metadata=footer, pre_buffer=False)
+            return _Mapped(memoryview(data).cast("B"), file)
         # What is fetched is decided here: the caches of fsspec fetch 5 MB for a single byte.
         return self._published.filesystem.open(path, "rb", cache_type="none", size=piece.size)
 

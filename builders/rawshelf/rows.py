@@ -7,7 +7,7 @@ record batch is looked at once, and then read in its own buffers: they stay mapp
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Get = Callable[[int], Any]
 _Fields = list[tuple[str, Callable[[Any, int], Any], Any]]  # a name and its `Reader`
 _Cut = tuple[Sequence[int], memoryview]  # where pieces begin, and what they are cut from
+Apart = Mapping[str, _Cut]
 
 
 class Reader(NamedTuple):
@@ -46,11 +47,23 @@ class Rows:
     dict and None; what Arrow has besides (times, decimals, maps, dictionaries) as Arrow gives it.
     """
 
-    def __init__(self, table: pa.Table) -> None:
-        """Take the batches; nothing is read."""
-        self._batches = [batch for batch in table.to_batches() if batch.num_rows]
-        self._starts = [0, *accumulate(batch.num_rows for batch in self._batches)]
+    def __init__(self, table: pa.Table, apart: Apart | None = None) -> None:
+        """Take the batches; nothing is read.
+
+        Args:
+            table: Its columns.
+            apart: By name of a struct column, the field ``bytes`` that stands before those of the
+                table: where each value begins and ends, and what it is cut from.
+        """
+        self._apart = apart or {}
+        whole = table.combine_chunks() if apart else table
+        self._batches = [batch for batch in whole.to_batches() if batch.num_rows]
+        self._starts: list[int] = [0, *accumulate(batch.num_rows for batch in self._batches)]
         self._columns: list[_Fields | None] = [None] * len(self._batches)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._starts[-1]
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         """Return one row, counted from 0; the caller has checked that it is there."""
@@ -59,8 +72,16 @@ class Rows:
         if columns is None:
             batch = self._batches[number]
             # Two threads may both come here: they make the same.
-            columns = self._columns[number] = _fields(batch.schema.names, batch.columns)
+            columns = _fields(batch.schema.names, batch.columns)
+            self._columns[number] = columns = [self._with_apart(*each) for each in columns]
         return _dict(columns, row - self._starts[number])
+
+    def _with_apart(
+        self, name: str, get: Callable[[Any, int], Any], of: Any
+    ) -> tuple[str, Callable[[Any, int], Any], Any]:
+        """Put the field that is apart before a column's others."""
+        cut = self._apart.get(name)
+        return (name, get, of) if cut is None else (name, get, [("bytes", _apart, cut), *of])
 
 
 def row_reader(dataset: Dataset) -> Get:
@@ -184,6 +205,11 @@ def _or_none(of: Any, place: int) -> Any:
 def _content(of: _Cut, place: int) -> bytes:
     edges, data = of
     return data[edges[place] : edges[place + 1]].tobytes()
+
+
+def _apart(of: _Cut, place: int) -> bytes:
+    edges, data = of
+    return data[edges[2 * place] : edges[2 * place + 1]].tobytes()
 
 
 def _text(of: _Cut, place: int) -> str:

@@ -9,8 +9,8 @@
 * A shard is a row group of 10 to 25 MB rather than a file, where row groups are even. So a resumed
   or shuffled stream starts there, and more readers share a split.
 * Only the wanted columns are fetched, and of the first row group only what the first rows need.
-* Rows whose images stay bytes are made of the mapped tables by `rawshelf.rows`. `datasets` makes a
-  table of each row, and of that a dict.
+* Rows whose images stay bytes are made by `rawshelf.rows`, with images taken from the mapped file.
+  `datasets` copies those into a table, makes a table of each row, and of that a dict.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from rawshelf import catalog
 from rawshelf.errors import UsageError
 from rawshelf.groups import GroupReader, Piece, pieces
 from rawshelf.published import Published, find
-from rawshelf.rows import Rows
 
 Keyed = tuple[int, int]  # number of a piece, and of a table in it
 
@@ -64,12 +63,11 @@ class GroupExamples(ArrowExamplesIterable):
         state = self._state_dict or {"shard_idx": 0, "shard_example_idx": 0}
         for piece in islice(self._pieces, state["shard_idx"], None):
             behind = state["shard_example_idx"]
-            for key, table in _tables(self._reader, [piece]):
-                rows = Rows(table)
-                for row in range(min(behind, len(table)), len(table)):
+            for number, rows in enumerate(self._reader.rows(piece)):
+                for row in range(min(behind, len(rows)), len(rows)):
                     state["shard_example_idx"] += 1
-                    yield key, rows[row]
-                behind = max(0, behind - len(table))
+                    yield (0, number), rows[row]
+                behind = max(0, behind - len(rows))
             state["shard_idx"] += 1
             state["shard_example_idx"] = 0
 
