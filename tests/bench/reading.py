@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Told = dict[str, float]
 
 SHARD = 500_000_000  # bytes: `max_shard_size` of `push_to_hub`
-_OPENINGS = 5
+_OPENINGS = 15
 SEED = 7
 _LARGEST = 3 * 500 * 500  # bytes of a photograph: VOC's have at most 500 pixels a side
 
