@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any, cast
 
 import pytest
 
@@ -46,7 +47,9 @@ def test_a_module_that_is_there_is_told_at_once(told: list[ModuleType]) -> None:
 
 def test_looking_for_a_module_is_no_import(told: list[ModuleType]) -> None:
     """Packages look so for each other; the import may come later."""
-    assert importlib.util.find_spec(NAME) is not None
+    spec = importlib.util.find_spec(NAME)
+    assert spec is not None
+    assert spec.origin == cast("Any", spec.loader).get_filename(NAME)
     assert not told
     module = importlib.import_module(NAME)
 

@@ -1,3 +1,4 @@
+import errno
 import os
 import resource
 import shutil
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from rawshelf.convert import Options, convert
+from rawshelf.errors import OutputError, RawshelfError, SourceError
+from rawshelf.refusals import explained
 from tests.conftest import Conversion
 from tests.outputs import content
 from tests.refusals import refusal
@@ -34,6 +37,23 @@ def test_an_output_below_a_file_is_refused(miniature_tar: Path, tmp_path: Path) 
     error = refusal(miniature_tar, tmp_path / "file" / "out")
 
     assert "The output cannot be written." == error.what
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [("SPair-71k.tar.gz", SourceError), ("SPair-71k/data", OutputError), (".", OutputError)],
+)
+def test_a_release_with_the_outputs_name_is_not_taken_for_it(
+    place: str, expected: type[RawshelfError], tmp_path: Path
+) -> None:
+    """Where the operating system says no, its place says to what."""
+
+    def refused() -> None:
+        with explained(str(tmp_path / "SPair-71k")):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(tmp_path / place))
+
+    with pytest.raises(expected):
+        refused()
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "README.md", "data/pairs/mine.parquet", "data/x"])

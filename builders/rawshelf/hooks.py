@@ -55,6 +55,10 @@ class _Loader:
     def __init__(self, loader: Any) -> None:
         self._loader = loader
 
+    def __getattr__(self, name: str) -> Any:
+        """Be in all else the other loader, for who looks for a module without importing it."""
+        return getattr(self._loader, name)
+
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Create what the other loader creates."""
         made: ModuleType | None = self._loader.create_module(spec)

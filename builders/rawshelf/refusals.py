@@ -46,7 +46,7 @@ def explained_aside(folder: str) -> Iterator[None]:
         yield
     except OSError as error:
         place, found = str(error.filename or folder), error.strerror or str(error)
-        if place.startswith(folder):
+        if _is_in(place, folder):
             raise OutputError(
                 "A temporary file cannot be written.",
                 archive=folder,
@@ -114,7 +114,7 @@ def _explain(error: OSError, out: str) -> OutputError | SourceError:
     place = str(error.filename) if error.filename else root
     found = error.strerror or str(error)
     # A folder above the output can be at fault too: one of that name may be a file.
-    if not os.path.abspath(place).startswith(root) and not root.startswith(place):
+    if not _is_in(place, root) and not _is_in(root, place):
         return SourceError(
             "The release cannot be read.", archive=place, found=found, remedy=_REMEDY_READ
         )
@@ -126,6 +126,12 @@ def _explain(error: OSError, out: str) -> OutputError | SourceError:
         found=f"{found}; {_free(root)}" if full else found,
         remedy=_REMEDY_SPACE if full else "Check that the folder can be written.",
     )
+
+
+def _is_in(place: str, folder: str) -> bool:
+    """Tell whether a place is a folder or within it; a release often has the output's name."""
+    folder = os.path.abspath(folder)
+    return os.path.commonpath([folder, os.path.abspath(place)]) == folder
 
 
 def _free(root: str) -> str:
