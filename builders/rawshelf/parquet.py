@@ -27,8 +27,8 @@ _ZSTD_LEVEL = 3
 # reader that decodes some rows at a time touches little memory (measured: 1.4 times as fast as
 # pages of a whole row group).
 _IMAGES_AT_ONCE = 16
-# Of a process's threads, one at a time lets the writer copy its pages, so that those of large images
-# do not add up (measured: 2 MB less at the peak, and in 4 s threads waited 0.04 s for each other).
+# One thread at a time lets the writer copy its pages, so that those of large images do not add up
+# (measured: 2 MB less at the peak, and in 4 s threads waited 0.04 s for each other).
 _ENCODING = threading.Lock()
 
 
