@@ -1,3 +1,4 @@
+import copy
 import importlib
 import importlib.util
 import sys
@@ -73,6 +74,39 @@ def test_an_import_that_fails_may_be_tried_again(told: list[ModuleType], tmp_pat
     module = importlib.import_module(NAME)
 
     assert [module] == told
+
+
+def test_a_module_whose_import_is_forbidden_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None in its place says so."""
+    told: list[ModuleType] = []
+    monkeypatch.setitem(sys.modules, "forbidden_by_test_hooks", None)
+    after_import("forbidden_by_test_hooks", told.append)
+
+    assert not told
+
+
+class Older:
+    """A finder as copies of old packages still leave one."""
+
+    def find_module(self, *_: object) -> None:
+        """Find nothing."""
+
+
+@pytest.mark.filterwarnings("ignore::ImportWarning")
+def test_finders_of_an_older_kind_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"{NAME}_absent"
+    after_import(name, lambda _: None)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Older()])
+    with pytest.raises(ModuleNotFoundError, match=name):
+        importlib.import_module(name)
+
+
+def test_what_is_found_can_be_copied(told: list[ModuleType]) -> None:
+    spec = importlib.util.find_spec(NAME)
+    assert spec is not None
+
+    assert cast("Any", copy.copy(spec.loader)).get_filename(NAME) == spec.origin
+    assert not told
 
 
 def test_a_module_that_is_nowhere_is_missed_as_ever() -> None:

@@ -106,6 +106,51 @@ def test_a_missing_image_is_left_to_pyarrow(gap: Any) -> None:
     assert in_place(written(rows)) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(pa.string(), "a"), (pa.int32(), 0), (pa.int64(), 4), (pa.binary(4), bytes(4))],
+)
+def test_what_is_only_named_like_an_image_is_left_to_pyarrow(kind: pa.DataType, value: Any) -> None:
+    """Zeros can be read as empty images."""
+    image = pa.field("image", pa.struct([("bytes", kind), ("path", pa.string())]))
+    rows = [{"label": n, "image": {"bytes": value, "path": "a"}} for n in range(9)]
+
+    assert in_place(written(rows, image)) is None
+
+
+def test_names_with_dots_are_left_to_pyarrow() -> None:
+    """They look like fields of a struct. So is a name that the file does not have."""
+    out = io.BytesIO()
+    columns = {"image.bytes": [b"a", b"b"], "image.path": ["x", "y"]}
+    pq.write_table(pa.table(columns), out, compression="none", use_dictionary=False)
+
+    assert in_place(out.getbuffer()) is None
+    assert in_place(written(ROWS), ["image.bytes"]) is None
+    found = in_place(written(ROWS), ["image", "elsewhere"])
+    assert found is not None
+    assert ROWS[5]["image"] == found[5]["image"]
+
+
+def test_images_are_counted_on_over_batches() -> None:
+    """As in a table whose other columns come in several pieces."""
+    half = pa.table({"image": pa.array([{"path": "a"}] * 2)})
+    data = memoryview(b"abcd")
+    rows = Rows(pa.concat_tables([half, half]), {"image": ([0, 1, 1, 2, 2, 3, 3, 4], data)})
+
+    assert [b"a", b"b", b"c", b"d"] == [rows[n]["image"]["bytes"] for n in range(4)]
+
+
+def test_much_beside_the_images_is_left_to_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read at once here."""
+    monkeypatch.setattr("rawshelf.pages._MOST_BESIDE", 100)
+
+    assert in_place(written(ROWS)) is None
+
+
+def test_structs_without_end_are_no_header() -> None:
+    assert value_edges(memoryview(b"\x1c" * 5000), 1, 2) is None
+
+
 @given(data=st.data())
 def test_damage_never_leads_outside(data: st.DataObject) -> None:
     """Where pages are damaged, no value is found, or values within the chunk."""

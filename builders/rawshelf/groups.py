@@ -161,13 +161,14 @@ class GroupReader:
         """Yield rows whose images are taken from the mapped file, where all of them can be."""
         source = self._take(piece)
         found = images_in_place(source.data, self._footer(piece), group, self._columns)
-        if found is None:
-            rows = self._as_tables(piece, group)
-        else:
+        rows = None
+        if found is not None:
             table = source.file.read_row_group(group, columns=found.others, use_threads=False)
-            rows = iter([Rows(table, found.images)])
+            # A damaged path may say that there is no image where the bytes say that there is one.
+            if not any(table[name].null_count for name in found.images):
+                rows = Rows(table, found.images)
         self._give_back(piece, source)
-        return rows
+        return self._as_tables(piece, group) if rows is None else iter([rows])
 
     @property
     def _local(self) -> bool:

@@ -21,8 +21,9 @@ def after_import(name: str, hook: Hook) -> None:
         name: Of a module that is not within a package.
         hook: What it raises, the import raises.
     """
-    if name in sys.modules:
-        hook(sys.modules[name])
+    module = sys.modules.get(name)  # None where somebody forbids its import
+    if module is not None:
+        hook(module)
         return
     _FINDER.hooks.setdefault(name, []).append(hook)
     if _FINDER not in sys.meta_path:
@@ -41,7 +42,8 @@ class _Finder:
         """Find a module whose import ends with the hooks. That it is found does not import it."""
         if name not in self.hooks:
             return None
-        found = (each.find_spec(name, path, target) for each in sys.meta_path if each is not self)
+        others = (each for each in sys.meta_path if each is not self and hasattr(each, "find_spec"))
+        found = (each.find_spec(name, path, target) for each in others)
         spec = next(filter(None, found), None)
         if spec is not None and spec.loader is not None:
             # Not a subclass of its type: importlib.abc imports tempfile and more.
@@ -57,6 +59,8 @@ class _Loader:
 
     def __getattr__(self, name: str) -> Any:
         """Be in all else the other loader, for who looks for a module without importing it."""
+        if name == "_loader":  # of a copy that is being made
+            raise AttributeError(name)
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:

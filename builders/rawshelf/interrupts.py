@@ -23,14 +23,14 @@ class _Later:
         # None is a handler of a program around Python, which could not be put back.
         found = {stop: signal.getsignal(stop) for stop in _STOPS}
         self.handlers = {stop: is_ for stop, is_ in found.items() if is_ is not None}
-        self.came: list[int] = []
+        self.came = ExitStack()
         self.waits = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Note an interrupt, or hand it on."""
         handler = self.handlers[signal.Signals(number)]
         if self.waits:
-            self.came.append(number)
+            self.came.callback(signal.raise_signal, number)
         elif callable(handler):
             handler(number, frame)
         else:
@@ -39,9 +39,8 @@ class _Later:
 
     def tell(self) -> None:
         """Put the handlers back, and give them what came: all of it, whatever the first raises."""
-        with ExitStack() as each:
-            for number in self.came:
-                each.callback(signal.raise_signal, number)
+        with self.came:
+            self.waits = False
             for stop, handler in self.handlers.items():
                 signal.signal(stop, handler)
 
@@ -67,5 +66,4 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        later.waits = False
         later.tell()

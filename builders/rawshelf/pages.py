@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 
 from rawshelf.rows import Apart
 
+_MOST_BESIDE = 32 << 20  # bytes: pyarrow reads so much beside the images at once
 _I16, _I32, _I64, _STRUCT = 4, 5, 6, 12  # types of the compact protocol; no others are known here
 _INTEGERS = (_I16, _I32, _I64)
 _MOST_BITS = 64
+_DEEPEST = 3  # structs within one another: a page's statistics are the third
 # Fields of PageHeader and of DataPageHeader, and the values that are known.
 _TYPE, _SIZE, _STORED, _DATA = 1, 2, 3, 5
 _COUNT, _ENCODING, _LEVELS = 1, 2, 3
@@ -56,29 +58,46 @@ def images_in_place(
         columns: Names of the wanted columns; all for None.
 
     Returns:
-        None if there are no images, or some that have to be decoded.
+        None if there are no images, some that have to be decoded, or much beside them.
     """
     meta = footer.row_group(group)
     places: dict[str, dict[str, int]] = {}
     for place in range(meta.num_columns):
         path = meta.column(place).path_in_schema
         places.setdefault(path.partition(".")[0], {})[path] = place
-    images, others = {}, []
+    images: dict[str, tuple[list[int], memoryview]] = {}
+    others: list[str] = []
     for name in places if columns is None else columns:
         content, path = f"{name}.bytes", f"{name}.path"
-        if list(places[name]) != [content, path]:
+        if list(places.get(name, ())) != [content, path]:
             others.append(name)
             continue
-        chunk = meta.column(places[name][content])
-        start = chunk.data_page_offset
-        pages = data[start : start + chunk.total_compressed_size]
-        depth = footer.schema.column(places[name][content]).max_definition_level
-        edges = value_edges(pages, meta.num_rows, depth)
-        if chunk.has_dictionary_page or edges is None:
+        place = places[name][content]
+        edges = _edges(data, meta.column(place), footer.schema.column(place), meta.num_rows)
+        if edges is None:
             return None
-        images[name] = edges, pages
+        images[name] = edges
         others.append(path)
+    beside = sum(meta.column(i).total_uncompressed_size for i in range(meta.num_columns))
+    beside -= sum(len(pages) for _, pages in images.values())
+    if beside > _MOST_BESIDE:
+        return None
     return InPlace(images, others) if images else None
+
+
+def _edges(
+    data: memoryview, chunk: pq.ColumnChunkMetaData, column: pq.ColumnSchema, count: int
+) -> tuple[list[int], memoryview] | None:
+    """Find the values of a column whose path ends with ``.bytes``, if it is one of images."""
+    # The name of a column with a dot in it is its whole path.
+    known = column.name == "bytes" and column.physical_type == "BYTE_ARRAY"
+    known = known and column.logical_type.type == "NONE" and not column.max_repetition_level
+    if not known or chunk.compression != "UNCOMPRESSED" or chunk.has_dictionary_page:
+        return None
+    start = chunk.data_page_offset
+    pages = data[start : start + chunk.total_compressed_size]
+    edges = value_edges(pages, count, column.max_definition_level)
+    return None if edges is None else (edges, pages)
 
 
 def value_edges(chunk: memoryview, count: int, depth: int) -> list[int] | None:
@@ -135,7 +154,7 @@ def _past_levels(chunk: memoryview, at: int, count: int, depth: int) -> int:
     return value + 1
 
 
-def _fields(chunk: memoryview, at: int) -> tuple[dict[int, Any], int]:
+def _fields(chunk: memoryview, at: int, levels: int = _DEEPEST) -> tuple[dict[int, Any], int]:
     """Read a struct of the compact protocol; return its fields by number, and where it ends."""
     found: dict[int, Any] = {}
     number = 0
@@ -146,8 +165,8 @@ def _fields(chunk: memoryview, at: int) -> tuple[dict[int, Any], int]:
         if kind in _INTEGERS and head >> 4:
             value, at = _varint(chunk, at)
             found[number] = value >> 1 ^ -(value & 1)  # zigzag: the sign is the lowest bit
-        elif kind == _STRUCT and head >> 4:
-            found[number], at = _fields(chunk, at)
+        elif kind == _STRUCT and head >> 4 and levels > 1:
+            found[number], at = _fields(chunk, at, levels - 1)
         else:
             raise _Unknown
     return found, at + 1

@@ -56,8 +56,7 @@ class Rows:
                 table: where each value begins and ends, and what it is cut from.
         """
         self._apart = apart or {}
-        whole = table.combine_chunks() if apart else table
-        self._batches = [batch for batch in whole.to_batches() if batch.num_rows]
+        self._batches = [batch for batch in table.to_batches() if batch.num_rows]
         self._starts: list[int] = [0, *accumulate(batch.num_rows for batch in self._batches)]
         self._columns: list[_Fields | None] = [None] * len(self._batches)
 
@@ -73,15 +72,19 @@ class Rows:
             batch = self._batches[number]
             # Two threads may both come here: they make the same.
             columns = _fields(batch.schema.names, batch.columns)
-            self._columns[number] = columns = [self._with_apart(*each) for each in columns]
+            self._columns[number] = columns = [self._with_apart(number, *each) for each in columns]
         return _dict(columns, row - self._starts[number])
 
     def _with_apart(
-        self, name: str, get: Callable[[Any, int], Any], of: Any
+        self, number: int, name: str, get: Callable[[Any, int], Any], of: Any
     ) -> tuple[str, Callable[[Any, int], Any], Any]:
         """Put the field that is apart before a column's others."""
         cut = self._apart.get(name)
-        return (name, get, of) if cut is None else (name, get, [("bytes", _apart, cut), *of])
+        if cut is None:
+            return name, get, of
+        edges, data = cut
+        here = edges[2 * self._starts[number] :], data
+        return name, get, [("bytes", _apart, here), *of]
 
 
 def row_reader(dataset: Dataset) -> Get:
