@@ -14,8 +14,8 @@ Hook = Callable[[ModuleType], object]
 def after_import(name: str, hook: Hook) -> None:
     """Call a hook once, with a module: now, or else when the module has been imported.
 
-    wrapt does this too, but its second version imports asyncio: 0.1 s of each command and 4 MB
-    (measured), more than all the rest of ``import rawshelf``.
+    wrapt does this too, but its version 2 imports asyncio: ``import rawshelf`` took 0.13 s with it,
+    and takes 0.03 s without (measured).
 
     Args:
         name: Of a module that is not within a package.
