@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -281,20 +282,44 @@ def test_an_absent_extra_is_named(conversion: Conversion, tmp_path: Path) -> Non
 
 
 @pytest.mark.fault(24)
-def test_a_scheduler_that_dies_is_told(conversion: Conversion, tmp_path: Path) -> None:
-    """In the middle of a run; what is finished is kept."""
+@pytest.mark.parametrize("moment", ["told", "fetched", "unnoticed"])
+def test_a_scheduler_that_dies_is_told(
+    conversion: Conversion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """In the middle of a run; what is finished is kept.
+
+    Also while a result is on its way, and when Dask's client does not give up its calls.
+    """
+    from distributed import Client  # noqa: PLC0415 - may be absent
+
     raw, out = str(conversion.raw), tmp_path / "out"
+    fetch = Client._gather_remote
+
+    async def fetch_late(*arguments: Any) -> Any:
+        if any(out.glob(".rawshelf/records/*/data/*/*.json")):
+            die()
+        return await fetch(*arguments)
+
+    async def stall(_: Client) -> None:
+        await asyncio.Event().wait()
+
     with cluster(tmp_path / "cluster", "--no-nanny") as found:
 
         def kill(*_: object) -> None:
             os.killpg(found.scheduler.pid, signal.SIGKILL)
             found.scheduler.wait()
 
+        die = once(kill)
+        if moment == "fetched":
+            monkeypatch.setattr(Client, "_gather_remote", fetch_late)
+        elif moment == "unnoticed":
+            monkeypatch.setattr(Client, "_reconnect", stall)
+        progress = None if moment == "fetched" else die
         with (
             dask_executor(found.address) as executor,
             pytest.raises(WorkerError, match="scheduler is gone") as caught,
         ):
-            convert("spair71k", raw, str(out), executor=executor, progress=once(kill))
+            convert("spair71k", raw, str(out), executor=executor, progress=progress)
 
     assert 8 == caught.value.exit_code
     assert convert("spair71k", raw, str(out)).kept >= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from importlib import import_module
 
 from rawshelf.errors import UsageError
@@ -31,6 +32,19 @@ def find(name: str) -> Dataset:
         raise unknown("dataset", name, names())
     dataset: Dataset = import_module(_DATASETS[name]).DATASET
     return dataset
+
+
+def wanted_configs(dataset: Dataset, configs: Sequence[str]) -> tuple[str, ...]:
+    """Return the wanted config names in the dataset's order; all for none.
+
+    Raises:
+        UsageError: If a name is not one of the dataset's configs.
+    """
+    known = tuple(config.name for config in dataset.configs)
+    for config in configs:
+        if config not in known:
+            raise unknown("config", config, known)
+    return tuple(config for config in known if config in configs or not configs)
 
 
 def wanted_order(dataset: Dataset, order: str) -> str:

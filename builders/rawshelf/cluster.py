@@ -7,23 +7,28 @@ Dask in turn runs a task anew when its worker dies, also one whose result was wi
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from rawshelf.engines import refuse_other_tools, tools
 from rawshelf.errors import UsageError, WorkerError
 
 if TYPE_CHECKING:
+    import distributed
     from distributed import Client
 
 _CONNECT_SECONDS = 10
 _WORKER_SECONDS = 60
+_LOOK_SECONDS = 1.0
+_CONNECTION_ERRORS = (OSError, CancelledError)
 # A shared file system may fail for a moment. What is wrong with the data is told all the same.
 _RETRIES = 2
 _REMEDY_INSTALL = (
@@ -32,16 +37,23 @@ _REMEDY_INSTALL = (
 )
 
 
-class _Cluster(Executor):
-    """Dask's own executor, which refuses calls once the scheduler is gone.
+async def _running_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
 
-    A call that the client takes while it closes would never end.
+
+class _Cluster(Executor):
+    """A Dask client as an executor whose every call ends, also when the scheduler is gone.
+
+    Dask's own leaves a future pending for ever when its result is on the way while the connection
+    breaks (seen), and when the client takes the call while it closes. Here such calls are lost, as
+    those are that were waiting.
     """
 
     def __init__(self, client: Client, address: str) -> None:
         self._client, self._address = client, address
-        # With pure=True two conversions of one output would share results, and errors.
-        self._calls = client.get_executor(pure=False, retries=_RETRIES)
+        self._calls: WeakSet[Future[Any]] = WeakSet()
+        self._loop = client.sync(_running_loop)
+        self._in_loop(self._watch())
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self._client.status != "running":
@@ -50,8 +62,31 @@ class _Cluster(Executor):
                 archive=self._address,
                 remedy="Start it and its workers again, then run the same command: it resumes.",
             )
-        found: Future[Any] = self._calls.submit(call, *args, **kwargs)
-        return found
+        # With pure=True two conversions of one output would share results, and errors.
+        asked = self._client.submit(call, *args, **kwargs, pure=False, retries=_RETRIES)
+        future = self._in_loop(self._outcome(asked))
+        self._calls.add(future)
+        return future
+
+    def _in_loop(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _outcome(self, asked: distributed.Future[Any]) -> Any:
+        try:
+            return await asked
+        except Exception as error:
+            connected = self._client.status == "running"
+            if asked.status == "error" or (connected and not isinstance(error, _CONNECTION_ERRORS)):
+                raise
+            raise BrokenExecutor(str(error)) from error
+
+    async def _watch(self) -> None:
+        """End all calls when the connection is gone: Dask has given them up, or should have."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self._client.status != "running":
+                for future in list(self._calls):
+                    future.cancel()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,7 +116,8 @@ def convert(
         raw: Path or fsspec URL of the release: folder, tar, tar.gz or zip.
         out: Output folder, new or empty, or one that an interrupted run left.
         options: How to convert.
-        executor: Runs the shard tasks in place of the workers that `options` asks for.
+        executor: Runs the shard tasks in place of the workers that `options` asks for. For Dask
+            take `rawshelf.cluster.dask_executor`: calls of Dask's own may never end.
         progress: Called after each shard, those of an earlier run included.
         advance: Called after each part of the work that goes before, see `rawshelf.parts.Parts`.
 
@@ -171,7 +172,7 @@ class Conversion:
         options = options or Options()
         dataset = catalog.find(name)
         options = replace(options, order=catalog.wanted_order(dataset, options.order))
-        configs = wanted_configs(dataset, options.configs)
+        configs = catalog.wanted_configs(dataset, options.configs)
         source = Source(raw)
         state = source.fingerprint()
         output = Output(out, _run_key(name, state, options))
@@ -215,7 +216,7 @@ class Conversion:
         if found is None:
             return self
         configs = [*self.configs, *_configs_of(found.records)]
-        return replace(self, configs=wanted_configs(self.dataset, configs))
+        return replace(self, configs=catalog.wanted_configs(self.dataset, configs))
 
     def _difference(self, manifest: Mapping[str, Any]) -> tuple[str, str] | None:
         """Say in what a standing conversion differs, if it does: found, expected."""
@@ -375,19 +376,6 @@ def _kept_options(options: Options) -> dict[str, object]:
 
 def _configs_of(records: Iterable[ShardRecord]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(record.config for record in records))
-
-
-def wanted_configs(dataset: Dataset, configs: Sequence[str]) -> tuple[str, ...]:
-    """Return the wanted config names in the dataset's order; all for none.
-
-    Raises:
-        UsageError: If a name is not one of the dataset's configs.
-    """
-    known = tuple(config.name for config in dataset.configs)
-    for config in configs:
-        if config not in known:
-            raise catalog.unknown("config", config, known)
-    return tuple(config for config in known if config in configs or not configs)
 
 
 def _run_key(name: str, state: str, options: Options) -> str:
