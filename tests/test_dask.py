@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -261,9 +262,12 @@ def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("address", ["nonsense://x:1", "tcp://127.0.0.1:port", ""])
 def test_what_is_no_address_is_refused(address: str) -> None:
-    """As a usage error."""
+    """As a usage error; no client is left open, for the garbage collector to close anywhere."""
+    before = {*threading.enumerate()}
     with pytest.raises(UsageError, match="address"), dask_executor(address):
         pass
+
+    assert "IO loop" not in {thread.name for thread in {*threading.enumerate()} - before}
 
 
 def test_an_absent_extra_is_named(conversion: Conversion, tmp_path: Path) -> None:

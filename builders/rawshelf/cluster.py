@@ -118,15 +118,14 @@ def dask_executor(address: str) -> Iterator[Executor]:
 
 
 def _client(address: str) -> Client:
-    from distributed import Client  # noqa: PLC0415 - see `dask_executor`
-    from distributed.versions import VersionMismatchWarning  # noqa: PLC0415
+    from distributed.versions import VersionMismatchWarning  # noqa: PLC0415 - see `dask_executor`
 
     place = {"scheduler_file" if os.path.isfile(address) else "address": address}
     with warnings.catch_warnings():
         # What matters of it is refused, with a remedy.
         warnings.simplefilter("ignore", VersionMismatchWarning)
         try:
-            return Client(**place, timeout=_CONNECT_SECONDS)
+            return _connected(place)
         except OSError as error:
             raise WorkerError(
                 "There is no Dask scheduler at this address.",
@@ -142,6 +141,26 @@ def _client(address: str) -> Client:
                 expected="such as tcp://10.0.0.1:8786, or the path of a scheduler file",
                 remedy="Give the address that `dask scheduler` prints.",
             ) from error
+
+
+def _connected(place: Mapping[str, str]) -> Client:
+    """Return a client that has found its scheduler, or leave none open.
+
+    Dask leaves one open whose address it cannot read; the garbage collector then closes it, in any
+    thread: also in that which a second client waits for, and the two block each other (seen).
+    """
+    from distributed import Client  # noqa: PLC0415 - see `dask_executor`
+
+    class Closing(Client):
+        def start(self, **settings: Any) -> None:
+            try:
+                Client.start(self, **settings)
+            except BaseException:
+                Client.close(self)
+                raise
+
+    made: Callable[..., Client] = Closing
+    return made(**place, timeout=_CONNECT_SECONDS)
 
 
 def _wait_for_worker(client: Client, address: str) -> None:
