@@ -288,9 +288,13 @@ def test_an_absent_extra_is_named(conversion: Conversion, tmp_path: Path) -> Non
 @pytest.mark.fault(24)
 @pytest.mark.parametrize("moment", ["told", "fetched", "unnoticed"])
 def test_a_scheduler_that_dies_is_told(
-    conversion: Conversion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    conversion: Conversion,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    moment: str,
 ) -> None:
-    """In the middle of a run; what is finished is kept.
+    """In the middle of a run; what is finished is kept, and no traceback is logged.
 
     Also while a result is on its way, and when Dask's client does not give up its calls.
     """
@@ -326,6 +330,7 @@ def test_a_scheduler_that_dies_is_told(
             convert("spair71k", raw, str(out), executor=executor, progress=progress)
 
     assert 8 == caught.value.exit_code
+    assert not [record for record in caplog.records if record.exc_info]
     assert convert("spair71k", raw, str(out)).kept >= 1
     assert content(conversion.out) == content(out)
 

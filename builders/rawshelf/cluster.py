@@ -8,6 +8,7 @@ Dask in turn runs a task anew when its worker dies, also one whose result was wi
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import platform
 import warnings
@@ -111,10 +112,25 @@ def dask_executor(address: str) -> Iterator[Executor]:
             expected="rawshelf with its extra `dask`",
             remedy="Install it: pip install 'rawshelf[dask]', here and wherever workers run.",
         ) from error
-    with _client(address) as client:
+    with _untold(), _client(address) as client:
         _wait_for_worker(client, address)
         _refuse_other_versions(client, address)
         yield _Cluster(client, address)
+
+
+@contextmanager
+def _untold() -> Iterator[None]:
+    """Keep back what Dask's client logs as errors, with tracebacks: it is raised, with a remedy."""
+
+    def passes(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.ERROR
+
+    logger = logging.getLogger("distributed.client")
+    logger.addFilter(passes)
+    try:
+        yield
+    finally:
+        logger.removeFilter(passes)
 
 
 def _client(address: str) -> Client:
