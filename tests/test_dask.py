@@ -3,22 +3,19 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from rawshelf.cluster import dask_executor
 from rawshelf.convert import convert
-from rawshelf.errors import RawshelfError, UsageError, WorkerError
+from rawshelf.errors import RawshelfError, WorkerError
 from tests.conftest import Conversion
+from tests.dask_clusters import Cluster, cluster
 from tests.outputs import content
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
@@ -44,79 +41,6 @@ def die_once(task, refuse=rawshelf.shards.refuse_withdrawn):
     os.kill(os.getpid(), signal.SIGKILL)
 rawshelf.shards.refuse_withdrawn = die_once
 """
-
-
-class Cluster(NamedTuple):
-    """A scheduler and its workers, each a process of its own.
-
-    Attributes:
-        address: The scheduler's.
-        scheduler: Its process.
-        workers: Their processes.
-    """
-
-    address: str
-    scheduler: subprocess.Popen[bytes]
-    workers: list[subprocess.Popen[bytes]]
-
-
-def module(name: str, *arguments: str, folder: Path, **settings: str) -> subprocess.Popen[bytes]:
-    """Start one of Dask's programs, as its documentation does, without the working folder."""
-    with (folder / f"{name}.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", f"distributed.cli.{name}", *arguments, "--no-dashboard"],
-            cwd=folder,
-            env={**os.environ, **settings},
-            stderr=log,
-            start_new_session=True,
-        )
-
-
-@contextmanager
-def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """End a process and those that it started at the end."""
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):  # as after a test that kills it
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-@contextmanager
-def cluster(
-    folder: Path, *options: str, count: int = 2, preload: str = "", **settings: str
-) -> Iterator[Cluster]:
-    """Run a scheduler and workers that speak TCP on this machine."""
-    folder.mkdir(exist_ok=True)
-    (folder / "preload.py").write_text(preload)
-    # A wrong name in the working folder: `python -P` does not let it stand for Python's own.
-    (folder / "array.py").write_text("raise ImportError('this is not the module array')\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    scheduler = ("--host", "127.0.0.1", "--port", str(port))
-    worker = (address, "--nthreads", "1", "--host", "127.0.0.1", *options)
-    if preload:
-        worker = (*worker, "--preload", str(folder / "preload.py"))
-    with ExitStack() as stack:
-        server = stack.enter_context(running(module("dask_scheduler", *scheduler, folder=folder)))
-        workers = [
-            stack.enter_context(running(module("dask_worker", *worker, folder=folder, **settings)))
-            for _ in range(count)
-        ]
-        wait_for(port)
-        yield Cluster(address, server, workers)
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -240,34 +164,6 @@ def test_workers_without_rawshelf_are_refused(conversion: Conversion, tmp_path: 
     assert "No module named 'rawshelf'" in str(error.found)
     assert "127.0.0.1" in str(error.member)
     assert not (tmp_path / "out").exists()
-
-
-def test_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With how to start one."""
-    monkeypatch.setattr("rawshelf.cluster._CONNECT_SECONDS", 1)
-    with pytest.raises(WorkerError, match="dask scheduler"), dask_executor("tcp://127.0.0.1:1"):
-        pass
-
-
-def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run does not wait for ever before it has begun."""
-    monkeypatch.setattr("rawshelf.cluster._WORKER_SECONDS", 0.5)
-    with (
-        cluster(tmp_path / "cluster", count=0) as found,
-        pytest.raises(WorkerError, match="no workers"),
-        dask_executor(found.address),
-    ):
-        pass
-
-
-@pytest.mark.parametrize("address", ["nonsense://x:1", "tcp://127.0.0.1:port", ""])
-def test_what_is_no_address_is_refused(address: str) -> None:
-    """As a usage error; no client is left open, for the garbage collector to close anywhere."""
-    before = {*threading.enumerate()}
-    with pytest.raises(UsageError, match="address"), dask_executor(address):
-        pass
-
-    assert "IO loop" not in {thread.name for thread in {*threading.enumerate()} - before}
 
 
 def test_an_absent_extra_is_named(conversion: Conversion, tmp_path: Path) -> None:

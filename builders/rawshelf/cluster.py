@@ -12,12 +12,11 @@ import logging
 import os
 import platform
 import warnings
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import contextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rawshelf.engines import refuse_other_tools, tools
 from rawshelf.errors import UsageError, WorkerError
@@ -26,8 +25,11 @@ if TYPE_CHECKING:
     import distributed
     from distributed import Client
 
+Result = TypeVar("Result")
+
 _CONNECT_SECONDS = 10
 _WORKER_SECONDS = 60
+_ANSWER_SECONDS = 60
 _LOOK_SECONDS = 1.0
 _CONNECTION_ERRORS = (OSError, CancelledError)
 # A shared file system may fail for a moment. What is wrong with the data is told all the same.
@@ -52,42 +54,67 @@ class _Cluster(Executor):
 
     def __init__(self, client: Client, address: str) -> None:
         self._client, self._address = client, address
-        self._calls: WeakSet[Future[Any]] = WeakSet()
+        # Both are touched in the loop's thread alone.
+        self._calls: set[asyncio.Task[Any] | None] = set()
+        self._fetches: set[asyncio.Task[Any]] = set()
         self._loop = client.sync(_running_loop)
         self._in_loop(self._watch())
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self._client.status != "running":
-            raise WorkerError(
-                "The Dask scheduler is gone.",
-                archive=self._address,
-                remedy="Start it and its workers again, then run the same command: it resumes.",
-            )
+            raise _gone(self._address)
         # With pure=True two conversions of one output would share results, and errors.
         asked = self._client.submit(call, *args, **kwargs, pure=False, retries=_RETRIES)
-        future = self._in_loop(self._outcome(asked))
-        self._calls.add(future)
-        return future
+        return self._in_loop(self._outcome(asked))
 
     def _in_loop(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _outcome(self, asked: distributed.Future[Any]) -> Any:
+        # A task of its own, which nothing cancels: others may share it, once it fetches a result.
+        fetch = asyncio.ensure_future(_result(asked))
+        self._fetches.add(fetch)
+        fetch.add_done_callback(self._forget)
+        call = asyncio.current_task()
+        self._calls.add(call)
         try:
-            return await asked
+            return await asyncio.shield(fetch)
+        except asyncio.CancelledError:
+            asked.release()
+            raise
         except Exception as error:
             connected = self._client.status == "running"
             if asked.status == "error" or (connected and not isinstance(error, _CONNECTION_ERRORS)):
                 raise
             raise BrokenExecutor(str(error)) from error
+        finally:
+            self._calls.discard(call)
+
+    def _forget(self, fetch: asyncio.Task[Any]) -> None:
+        self._fetches.discard(fetch)
+        if not fetch.cancelled():
+            fetch.exception()  # looked at, or asyncio logs those that nobody waits for any more
 
     async def _watch(self) -> None:
         """End all calls when the connection is gone: Dask has given them up, or should have."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if self._client.status != "running":
-                for future in list(self._calls):
-                    future.cancel()
+                for call in filter(None, set(self._calls)):
+                    call.cancel()
+
+
+async def _result(asked: distributed.Future[Any]) -> Any:
+    return await asked
+
+
+def _gone(address: str, error: OSError | None = None) -> WorkerError:
+    return WorkerError(
+        "The Dask scheduler is gone.",
+        archive=address,
+        found=None if error is None else str(error),
+        remedy="Start it and its workers again, then run the same command: it resumes.",
+    )
 
 
 @contextmanager
@@ -170,7 +197,7 @@ def _connected(place: Mapping[str, str]) -> Client:
     class Closing(Client):
         def start(self, **settings: Any) -> None:
             try:
-                Client.start(self, **settings)
+                Client.start(self, **settings, callback_timeout=2 * _CONNECT_SECONDS)
             except BaseException:
                 Client.close(self)
                 raise
@@ -180,15 +207,39 @@ def _connected(place: Mapping[str, str]) -> Client:
 
 
 def _wait_for_worker(client: Client, address: str) -> None:
-    try:
-        client.wait_for_workers(1, timeout=_WORKER_SECONDS)
-    except TimeoutError as error:
+    wait: Any = client.wait_for_workers  # awaitable in the client's own loop
+
+    async def arrival() -> bool:
+        try:
+            await wait(1, timeout=_WORKER_SECONDS)
+        except TimeoutError:
+            return False
+        return True
+
+    if not _answer(client, address, arrival):
         raise WorkerError(
             "The Dask cluster has no workers.",
             archive=address,
             found=f"none within {_WORKER_SECONDS} seconds",
             remedy=f"Start some: dask worker {address} --nthreads 1.",
+        )
+
+
+def _answer(client: Client, address: str, question: Callable[[], Awaitable[Result]]) -> Result:
+    """Return what a cluster answers: Dask itself would wait for ever for one that is frozen."""
+    seconds = _WORKER_SECONDS + _ANSWER_SECONDS
+    try:
+        found: Result = client.sync(question, callback_timeout=seconds)
+    except TimeoutError as error:
+        raise WorkerError(
+            "The Dask cluster does not answer.",
+            archive=address,
+            found=f"nothing within {seconds} seconds",
+            remedy="Look at the logs of its scheduler and workers, and restart them.",
         ) from error
+    except OSError as error:
+        raise _gone(address, error) from error
+    return found
 
 
 def _versions() -> dict[str, str]:
@@ -200,18 +251,23 @@ def _versions() -> dict[str, str]:
 def _refuse_other_versions(client: Client, address: str) -> None:
     """Ask all machines. Workers that come later are asked by the engine, task by task."""
     expected = _versions()
-    try:
-        found: dict[str, Any] = {"the scheduler": client.run_on_scheduler(_versions)}
-    except (ImportError, RuntimeError, TypeError) as error:
-        found = {"the scheduler": error}
-    found |= client.run(_versions, on_error="return")
-    for machine, versions in found.items():
-        if not isinstance(versions, Mapping):
+
+    async def versions() -> dict[str, Any]:
+        found: dict[str, Any] = await client.run(_versions, on_error="return")
+        try:
+            return {"the scheduler": await client.run_on_scheduler(_versions), **found}
+        except (ImportError, RuntimeError, TypeError) as error:
+            return {"the scheduler": error, **found}
+
+    for machine, found in _answer(client, address, versions).items():
+        if isinstance(found, OSError):
+            continue  # a worker that left while it was asked, as where clusters shrink and grow
+        if not isinstance(found, Mapping):
             raise WorkerError(
                 "A machine of the Dask cluster cannot run rawshelf.",
                 archive=address,
                 member=machine,
-                found=f"{type(versions).__name__}: {versions}",
+                found=f"{type(found).__name__}: {found}",
                 remedy=_REMEDY_INSTALL,
             )
-        refuse_other_tools(versions, expected, machine)
+        refuse_other_tools(found, expected, machine)
