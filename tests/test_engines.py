@@ -10,6 +10,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
 )
 from functools import partial
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,24 @@ def test_calls_that_all_die_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -
         Engine(workers=2).run(calls, lambda *_: None)
 
     assert "0" == caught.value.member
+
+
+def test_a_broken_pool_ends_no_process_of_others() -> None:
+    """Such as that which the program starts in another thread meanwhile."""
+    others: list[SpawnProcess] = []
+
+    def start_another(*_: object) -> None:
+        if not others:
+            others.append(SpawnProcess(target=time.sleep, args=(600,)))
+            others[0].start()
+
+    calls = {"first": partial(int, 0), "deadly": partial(deadly, 1)}
+    with pytest.raises(WorkerError):
+        Engine(workers=2).run(calls, start_another)
+
+    assert others[0].is_alive()
+    others[0].kill()
+    others[0].join()
 
 
 def test_a_pool_that_breaks_while_it_is_asked_is_replaced(

@@ -10,7 +10,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -25,6 +25,7 @@ from rawshelf.manifest import build, card_record, describe_aside, report_of
 from rawshelf.output import CARD, Output
 from rawshelf.parts import Advance, Parts, silent
 from rawshelf.plan import Plan, ShardTask, plan
+from rawshelf.pools import each
 from rawshelf.records import ShardRecord
 from rawshelf.refusals import changed, explained, refuse_empty, refuse_full, refuse_quarantine
 from rawshelf.release import Dataset, Job
@@ -235,8 +236,7 @@ class Conversion:
 
     def intact(self, found: Result) -> bool:
         """Tell whether all shards that stand here are what the manifest says."""
-        with ThreadPoolExecutor(threads()) as readers:
-            return all(readers.map(self.output.intact, found.records))
+        return all(each(self.output.intact, found.records, threads()))
 
     def confirm(self, found: Result) -> Result:
         """Return a conversion that stands here; finish what was left of its publication."""
@@ -339,8 +339,7 @@ class Conversion:
             found = (self.output.recorded(task.path), known.get(task.path))
             return next((each for each in found if each and self.output.intact(each)), None)
 
-        with ThreadPoolExecutor(threads()) as readers:
-            return {record.path: record for record in readers.map(find, tasks) if record}
+        return {record.path: record for record in each(find, tasks, threads()) if record}
 
     def refuse_if_strict(self, report: Report) -> None:
         """Refuse rows set aside, if the options do.

@@ -18,12 +18,15 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, NamedTuple, NoReturn
 
 import pyarrow as pa
 import pyarrow.json
 
 from rawshelf.errors import AnnotationError
+from rawshelf.pools import ask
 
 MEMBER = "member"
 
@@ -50,7 +53,7 @@ class Documents:
     _waiting: list[bytes] = field(default_factory=list)
     _bytes: int = 0
     _tables: list[pa.Table] = field(default_factory=list)
-    _parsed: Future[pa.Table] | None = None
+    _parsed: SimpleQueue[Future[pa.Table]] | None = None
 
     def add(self, name: str, data: memoryview) -> bytes:
         """Take one document; return it without surrounding white space.
@@ -95,13 +98,16 @@ class Documents:
             documents, self._waiting, self._bytes = self._waiting, [], 0
             names, self._names = self._names, []
             parser = ThreadPoolExecutor(1)
-            self._parsed = parser.submit(self._read_batch, names, documents)
-            parser.shutdown(wait=False)  # the thread ends with the batch, also after an error
+            self._parsed = SimpleQueue()
+            try:
+                ask(parser, partial(self._read_batch, names, documents), self._parsed)
+            finally:
+                parser.shutdown(wait=False)  # the thread ends with the batch, also after an error
 
     def _collect(self) -> None:
         if self._parsed is not None:
             parsed, self._parsed = self._parsed, None
-            self._tables.append(parsed.result())
+            self._tables.append(parsed.get().result())
 
     def _read_batch(self, names: list[str], documents: list[bytes]) -> pa.Table:
         try:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import (
     BrokenExecutor,
     CancelledError,
@@ -21,21 +21,21 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
-from multiprocessing import active_children, get_context, parent_process
-from multiprocessing.process import BaseProcess
+from multiprocessing import parent_process
+from multiprocessing.context import SpawnContext, SpawnProcess
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from rawshelf.code import code_fingerprint
 from rawshelf.errors import WorkerError
-from rawshelf.interrupts import undisturbed
 from rawshelf.memory import settle
+from rawshelf.pools import ask, cancel
 from rawshelf.startup import leave_pandas_out
 
 Result = TypeVar("Result")
@@ -154,8 +154,8 @@ class Engine:
         """
         if self.executor is not None:
             # Why a worker died is told where there is a shard to name.
-            with suppress(*_lost_errors()), _importable():
-                self.executor.submit(_on_terms, self._terms, _nothing).result()
+            look = {"": partial(_on_terms, self._terms, _nothing)}
+            _on_executor(self.executor, look, lambda *_: None, _nothing)
 
     def run(
         self,
@@ -211,7 +211,7 @@ def _on_executor(
         try:
             for name, call in calls.items():
                 try:
-                    futures[_asked(executor, call, finished)] = name
+                    futures[ask(executor, call, finished)] = name
                 except BrokenExecutor:
                     lost.add(name)
             for _ in range(len(futures)):
@@ -223,23 +223,8 @@ def _on_executor(
                 else:
                     done(futures[future], result)
         finally:
-            for future in futures:
-                future.cancel()
+            cancel(futures)
     return lost
-
-
-def _asked(
-    executor: Executor, call: Call[Result], finished: SimpleQueue[Future[Result]]
-) -> Future[Result]:
-    """Ask for a call; its future will be in the queue.
-
-    Not `concurrent.futures.wait` or `as_completed`: interrupted, they may leave futures locked, and
-    whoever runs those calls would wait for ever.
-    """
-    with undisturbed():
-        future = executor.submit(call)
-        future.add_done_callback(finished.put)
-        return future
 
 
 def _lost_alone(
@@ -294,21 +279,22 @@ def _until_broken(
     """Run calls from a queue in a pool of processes; return those that ran when the pool broke."""
     running: dict[Future[Result], tuple[str, Call[Result]]] = {}
     finished: SimpleQueue[Future[Result]] = SimpleQueue()
-    before = set(active_children())
-    with _process_pool(workers) as pool, _stopped_on_error(stop):
+    context = _Context()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    with pool, _stopped_on_error(stop):
         try:
             while waiting or running:
                 # No more than there are workers: few are suspected when one dies, and an
                 # interrupted run waits for few.
                 while waiting and len(running) < workers:
                     with _told_as_broken():
-                        future = _asked(pool, waiting[0][1], finished)
+                        future = ask(pool, waiting[0][1], finished)
                     running[future] = waiting.popleft()
                 future = finished.get()
                 result = future.result()
                 done(running.pop(future)[0], result)
         except BrokenExecutor:
-            _end(set(active_children()) - before)
+            context.end()
             # Where none ran, the first does not even start: that is no better.
             return list(running.values()) or [waiting.popleft()]
     return []
@@ -340,10 +326,29 @@ def _importable() -> Iterator[None]:
         ) from error
 
 
-def _process_pool(workers: int) -> ProcessPoolExecutor:
-    # Arrow and Pillow start threads, and a forked copy of those may hang.
-    context = get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+class _Context(SpawnContext):
+    """Starts the workers of one pool, and knows them: the program may have other children.
+
+    Not by fork: Arrow and Pillow start threads, and a forked copy of those may hang.
+    """
+
+    def __init__(self) -> None:
+        self._started: list[SpawnProcess] = []
+
+    def Process(self, *given: Any, **named: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802 - what a pool calls
+        process = SpawnProcess(*given, **named)
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End the workers of a broken pool.
+
+        One that was being started while the pool broke is overlooked by `ProcessPoolExecutor`
+        (seen with Python 3.11), whose end then waits for it for ever.
+        """
+        for process in self._started:
+            if process.is_alive():
+                process.terminate()
 
 
 @contextmanager
@@ -355,16 +360,6 @@ def _told_as_broken() -> Iterator[None]:
         if error.errno is not None:  # the system's own: no process can be started
             raise
         raise BrokenExecutor(str(error)) from error
-
-
-def _end(workers: Iterable[BaseProcess]) -> None:
-    """End the workers of a broken pool of ours.
-
-    One that was being started while the pool broke is overlooked by `ProcessPoolExecutor` (seen
-    with Python 3.11), whose end then waits for it for ever.
-    """
-    for worker in workers:
-        worker.terminate()
 
 
 def _start_worker() -> None:

@@ -14,7 +14,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +31,7 @@ from rawshelf.files import publish
 from rawshelf.images import JPEG, UNDECODABLE, Header, ImageProblem, probe
 from rawshelf.locks import locked
 from rawshelf.masks import decode_png
+from rawshelf.pools import each
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -295,10 +295,10 @@ def _decode_all(file: int, index: Index, pictures: list[_Picture], size: int) ->
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return pixels.nbytes
 
-    workers = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    workers = len(os.sched_getaffinity(0))
     bar = tqdm(desc="decoding", total=size, unit="B", unit_scale=True, disable=None, leave=False)
-    with workers, bar:
-        for count in workers.map(fill, range(len(index))):  # an error cancels what has not begun
+    with bar:
+        for count in each(fill, range(len(index)), workers):
             bar.update(count)
 
 

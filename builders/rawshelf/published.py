@@ -17,6 +17,7 @@ from rawshelf.records import ShardRecord
 from rawshelf.urls import file_system
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+ANSWER_SECONDS = 60.0  # the client itself waits for ever
 _REMEDY_PLACE = (
     "Name a folder that `rawshelf convert` wrote, a dataset repository as user/name, or an fsspec "
     "URL of such a folder."
@@ -120,7 +121,8 @@ def _repository(name: str, revision: str | None, token: str | None) -> tuple[Any
 
     try:
         with reaching(name):
-            commit = HfApi(token=token).dataset_info(name, revision=revision).sha
+            api = HfApi(token=token)
+            commit = api.dataset_info(name, revision=revision, timeout=ANSWER_SECONDS).sha
     except SourceError as error:
         if isinstance(error.__cause__, errors.RevisionNotFoundError):
             raise _no_revision(name, revision) from error

@@ -23,6 +23,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile
 
+from rawshelf import published
 from rawshelf.errors import HubError, UsageError
 from rawshelf.retry import RAISED, Retry, status_of
 
@@ -128,7 +129,11 @@ class Remote:
             revision: Branch, reference or commit; the main branch if None.
         """
         try:
-            info = self._retry.call(lambda: self._api.dataset_info(self.name, revision=revision))
+            info = self._retry.call(
+                lambda: self._api.dataset_info(
+                    self.name, revision=revision, timeout=published.ANSWER_SECONDS
+                )
+            )
         except GatedRepoError as error:
             raise self._explain("read the repository", error) from None
         except (RepositoryNotFoundError, RevisionNotFoundError):

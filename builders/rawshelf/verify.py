@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from rawshelf.files import file_sha256
 from rawshelf.manifests import MANIFEST
 from rawshelf.output import CARD, WORK
 from rawshelf.parts import Advance, silent
+from rawshelf.pools import each
 from rawshelf.records import ShardRecord
 from rawshelf.remote import Remote, RemoteFile
 
@@ -112,12 +112,14 @@ def verify_folder(out: str, advance: Advance = silent, *, content: bool = False)
     build = open_build(out)
     verdict = _verdict(build)
     done = 0
-    with ThreadPoolExecutor(threads()) as readers:
-        checks = readers.map(lambda record: list(_differences(Path(out), record)), build.records)
-        for record, found in zip(build.records, checks, strict=True):
-            verdict.differences += found
-            done += record.bytes
-            advance("hashing", done, build.bytes)
+
+    def check(record: ShardRecord) -> tuple[ShardRecord, list[Finding]]:
+        return record, list(_differences(Path(out), record))
+
+    for record, found in each(check, build.records, threads()):
+        verdict.differences += found
+        done += record.bytes
+        advance("hashing", done, build.bytes)
     for path, (size, sha256) in build.assets.items():
         verdict.differences += _hashed(Path(out), path, size, sha256)
     _look_beside(Path(out), build, verdict)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 from unittest.mock import patch
 
 from huggingface_hub import constants, file_download, utils
@@ -56,8 +57,16 @@ def run(
     )
 
 
+class Endpoint(Protocol):
+    """What requests are made to."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+
+
 @contextmanager
-def online(hub: Hub) -> Iterator[None]:
+def online(hub: Endpoint) -> Iterator[None]:
     """Let huggingface_hub make requests from this process, which otherwise is offline.
 
     Xet is off: huggingface_hub 2 uploads through it wherever hf_xet is installed. The endpoint

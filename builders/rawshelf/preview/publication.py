@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from rawshelf.errors import MissingError, OutputError, UsageError
 from rawshelf.manifest import card_record
 from rawshelf.manifests import ASSETS, MANIFEST
 from rawshelf.output import CARD, Output
+from rawshelf.pools import each
 from rawshelf.preview.pictures import Picture, Wish, encode
 from rawshelf.preview.reading import REMEDY, Conversion
 from rawshelf.records import ShardRecord
@@ -112,8 +112,7 @@ def _preview(output: Output, wish: Wish) -> Preview:
 
 def _check(output: Output, records: tuple[ShardRecord, ...]) -> None:
     """Check that all shards are what the manifest says: their figures will stand in the card."""
-    with ThreadPoolExecutor(threads()) as readers:
-        intact = list(readers.map(output.intact, records))
+    intact = list(each(output.intact, records, threads()))
     for record, is_intact in zip(records, intact, strict=True):
         place = {"archive": str(output.root), "member": record.path}
         if not (output.root / record.path).is_file():
