@@ -41,6 +41,27 @@ def die_once(task, refuse=rawshelf.shards.refuse_withdrawn):
     os.kill(os.getpid(), signal.SIGKILL)
 rawshelf.shards.refuse_withdrawn = die_once
 """
+# The first shard is written at once, the second when the first is recorded, all others never.
+HELD = """
+import os, pathlib, time
+import rawshelf.parquet
+out = pathlib.Path(os.environ["OUT"])
+def is_first(name):
+    try:
+        open(f"{out}.{name}", "x").close()
+    except FileExistsError:
+        return False
+    return True
+def held(task, root, write=rawshelf.parquet.write_shard):
+    if not is_first("first"):
+        while not any(out.glob(".rawshelf/records/*/data/*/*.json")):
+            time.sleep(0.01)
+        if not is_first("second"):
+            time.sleep(3600)
+    return write(task, root)
+if rawshelf.parquet.write_shard.__name__ != "held":  # a worker runs this twice
+    rawshelf.parquet.write_shard = held
+"""
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +228,7 @@ def test_a_scheduler_that_dies_is_told(
     async def stall(_: Client) -> None:
         await asyncio.Event().wait()
 
-    with cluster(tmp_path / "cluster", "--no-nanny") as found:
+    with cluster(tmp_path / "cluster", "--no-nanny", preload=HELD, OUT=str(out)) as found:
 
         def kill(*_: object) -> None:
             os.killpg(found.scheduler.pid, signal.SIGKILL)
